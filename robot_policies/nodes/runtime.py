@@ -1,0 +1,114 @@
+"""How every node process of the package starts, spins and ends.
+
+A Ctrl-C reaches a node twice (from the terminal and from its launcher) and rclpy's own handler would shut the context
+down before a last damping command could go out. So the handlers here only set a flag.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+
+from robot_policies.exceptions import ResourceError, RobotPoliciesError, expected
+
+RELIABLE = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
+BEST_EFFORT = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+LATCHED = QoSProfile(
+    depth=1, reliability=QoSReliabilityPolicy.RELIABLE, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL
+)
+
+# Parameters that rclpy declares itself.
+_OF_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
+
+
+class Stop:
+    """Set by SIGINT or SIGTERM; a second signal changes nothing, so that the landing is not cut short."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, self._handle)
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        self.requested = True
+
+
+class Spinner:
+    """Serves the callbacks of some nodes for a while, with the executor that suits control (docs/decisions.md)."""
+
+    def __init__(self, *nodes: Node) -> None:
+        try:
+            from rclpy.experimental import EventsExecutor  # Jazzy and later
+        except ImportError:
+            self.executor: Any = SingleThreadedExecutor()
+        else:
+            self.executor = EventsExecutor()
+        for node in nodes:
+            self.executor.add_node(node)
+        self._never: Future = Future()
+
+    def spin_for(self, seconds: float) -> None:
+        """Serve callbacks for ``seconds`` (0 serves what is waiting)."""
+        # A finite timeout always: without one, the EventsExecutor of the Jazzy and Kilted wheels runs no callback.
+        self.executor.spin_until_future_complete(self._never, max(seconds, 0.0))
+
+    def spin_until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Serve callbacks until ``done()`` or for ``seconds``; return ``done()``."""
+        end = time.monotonic() + seconds
+        while not done():
+            left = end - time.monotonic()
+            if left <= 0.0:
+                return False
+            self.executor.spin_once(timeout_sec=min(left, 0.05))
+        return True
+
+
+def refuse_unknown_parameters(node: Node) -> None:
+    """Raise ``ResourceError`` for a parameter that was given and that the node does not have.
+
+    ROS ignores such a parameter silently, so a misspelt one would leave its default in force.
+    """
+    declared = node._parameters
+    given = [name for name in node._parameter_overrides if not name.startswith(_OF_ROS)]
+    unknown = sorted(name for name in given if name not in declared)
+    if unknown:
+        valid = sorted(name for name in declared if not name.startswith(_OF_ROS))
+        raise ResourceError(expected(f"{node.get_name()}: known parameters", ", ".join(unknown), valid))
+
+
+def run(main: Callable[[Stop], None], args: Sequence[str] | None = None) -> int:
+    """Initialise ROS, call ``main`` and return the exit code: 2 for an error of ours, said in one line."""
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except (rclpy.exceptions.ROSInterruptException, RuntimeError) as error:
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return 2
+    stop = Stop()
+    try:
+        main(stop)
+    except RobotPoliciesError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except ExternalShutdownException:
+        return 0
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+def freeze_garbage() -> None:
+    """Keep the collector away from what set-up made: one full collection of it takes tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
