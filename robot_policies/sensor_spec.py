@@ -1,0 +1,63 @@
+"""Sensor profiles: what a kind of sensor sees, how often, how late and how well. Files of ``config/sensors``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from typing_extensions import Annotated
+
+from robot_policies import resources
+from robot_policies.exceptions import SchemaError, expected
+from robot_policies.schema import load, schema
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@schema
+class DepthSensor:
+    """A depth camera: pinhole model of the image that it publishes, and its faults. Depth is along the optical axis."""
+
+    format: Literal[1]
+    kind: Literal["depth"]
+    width: Count  # [px]
+    height: Count
+    fx: Positive  # [px]
+    fy: Positive
+    cx: float  # [px], of pixel centres: the middle of the image is ((width - 1) / 2, (height - 1) / 2)
+    cy: float
+    near: NotNegative  # [m], nothing nearer is seen
+    far: Positive  # [m], nothing farther is seen
+    rate: Positive  # [Hz]
+    latency: NotNegative  # [s], capture to publication
+    baseline: NotNegative  # [m], between the two imagers; the blind band is fx * baseline / depth pixels wide, on the left
+    noise_quadratic: NotNegative  # [1/m], standard deviation of a depth z is noise_quadratic * z^2
+    hole_rate: Annotated[float, Field(ge=0, le=1)]  # share of pixels without return
+
+
+@schema
+class ImuSensor:
+    """An IMU with an attitude filter; standard deviations per sample."""
+
+    format: Literal[1]
+    kind: Literal["imu"]
+    gyro_noise: NotNegative  # [rad/s]
+    acc_noise: NotNegative  # [m/s^2]
+    attitude_noise: NotNegative  # [rad], of each axis of a small rotation
+
+
+def load_depth_sensor(name_or_path: str | Path) -> DepthSensor:
+    """Return a depth camera's profile. Raises ResourceError (no such file) or SchemaError (not a depth profile)."""
+    path = resources.find("sensors", name_or_path)
+    sensor = load(DepthSensor, path)
+    if sensor.near >= sensor.far:
+        raise SchemaError(expected(f"{path}: near below far", f"{sensor.near} and {sensor.far}", "near < far"))
+    return sensor
+
+
+def load_imu_sensor(name_or_path: str | Path) -> ImuSensor:
+    """Return an IMU's profile. Raises ResourceError (no such file) or SchemaError (not an IMU profile)."""
+    return load(ImuSensor, resources.find("sensors", name_or_path))
