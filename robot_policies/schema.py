@@ -22,7 +22,7 @@ T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class UniqueKeyLoader(yaml.SafeLoader):
     """The safe loader, but a key written twice is an error instead of the last one winning."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -34,15 +34,15 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def read_yaml(path: Path) -> Any:
-    """Read one YAML document with the safe loader.
+def read_yaml(path: Path, loader: type[UniqueKeyLoader] = UniqueKeyLoader) -> Any:
+    """Read one YAML document with the safe loader, or one made from it.
 
     Raises:
         SchemaError: the file cannot be read, is not YAML, holds an unsafe tag or a key twice.
     """
     try:
         # Numbers such as 1e-5 are strings in YAML 1.1; the schema refuses them with the place and the value.
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 (a SafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SchemaError(f"{path}: a readable YAML file; found: {' '.join(str(error).split())}") from error
 
