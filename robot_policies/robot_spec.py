@@ -37,7 +37,7 @@ class Joint:
     range: tuple[float, float]  # [rad]
     velocity: Positive  # [rad/s], rated maximum
     effort: Positive  # [N m], peak
-    torque_speed: tuple[NotNegative, Positive]  # [rad/s]: fastest at which it drives with ``effort``; drives with nothing
+    torque_speed: tuple[NotNegative, Positive]  # [rad/s]: fastest at peak effort; where no driving effort is left
 
 
 @schema
@@ -144,7 +144,7 @@ class RobotSpec:
     source: str
 
     def joint_index(self, names: Sequence[str]) -> npt.NDArray[np.intp]:
-        """Return, for each of ``names``, its index in ``joint_names``, so that ``robot_array[index]`` follows ``names``.
+        """Return the index of each of ``names``: ``robot_array[index]`` is in the order of ``names``.
 
         Raises:
             InputError: a name that the robot does not have, or one named twice.
@@ -209,7 +209,7 @@ def _pose_faults(file: _File, pose: str, values: tuple[float, ...]) -> list[str]
         return [expected(asked, f"{len(values)} numbers", f"{len(file.joints)} numbers, in the order of joints")]
     return [
         expected(f"poses.{pose}: {joint.name} within its limits", value, f"{joint.range[0]} to {joint.range[1]} rad")
-        for joint, value in zip(file.joints, values)
+        for joint, value in zip(file.joints, values, strict=True)
         if not joint.range[0] <= value <= joint.range[1]
     ]
 

@@ -33,7 +33,7 @@ class DepthSensor:
     far: Positive  # [m], nothing farther is seen
     rate: Positive  # [Hz]
     latency: NotNegative  # [s], capture to publication
-    baseline: NotNegative  # [m], between the two imagers; the blind band is fx * baseline / depth pixels wide, on the left
+    baseline: NotNegative  # [m], between the imagers; the blind band on the left is fx * baseline / depth pixels wide
     noise_quadratic: NotNegative  # [1/m], standard deviation of a depth z is noise_quadratic * z^2
     hole_rate: Annotated[float, Field(ge=0, le=1)]  # share of pixels without return
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from robot_policies.exceptions import RobotError, expected
+from robot_policies.robot_spec import RobotSpec
 from robot_policies.types import Array
 
 
@@ -36,6 +36,11 @@ class MotorLimits:
             )
 
 
+def motor_limits(spec: RobotSpec) -> MotorLimits:
+    """Return the limits of the robot file's motors, in motor order."""
+    return MotorLimits(spec.effort_limit, spec.torque_speed[:, 0], spec.torque_speed[:, 1])
+
+
 def torque_bounds(joint_vel: Array, limits: MotorLimits) -> tuple[Array, Array]:
     """Return the least and the greatest torque [N m] that the motors can give at ``joint_vel`` (..., n) [rad/s]."""
     slope = limits.effort / (limits.no_load_speed - limits.knee_speed)
@@ -49,13 +54,13 @@ def torque_bounds(joint_vel: Array, limits: MotorLimits) -> tuple[Array, Array]:
 def motor_torque(
     joint_pos: Array,
     joint_vel: Array,
-    target_pos: Array,
-    target_vel: Array,
-    feedforward: Array,
-    stiffness: Array,
-    damping: Array,
+    target_pos: Array | float,
+    target_vel: Array | float,
+    feedforward: Array | float,
+    stiffness: Array | float,
+    damping: Array | float,
     limits: MotorLimits,
-) -> npt.NDArray[np.float64]:
+) -> Array:
     """Return the torque [N m] that the motors really give for a joint PD command.
 
     ``clip(stiffness (pos* - pos) + damping (vel* - vel) + feedforward)`` by what ``limits`` allow at the present speed.
