@@ -1,0 +1,114 @@
+"""The right to command a robot. Exactly one holder has it, from activation until it is given back or a trip ends it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from robot_policies.exceptions import expected
+from robot_policies.safety import command_check
+from robot_policies.safety.limits import SafetyLimits
+from robot_policies.safety.ramp import GainRamp
+from robot_policies.safety.watchdog import CommandWatchdog, slowest_ns
+from robot_policies.types import Array, GainProfile, JointCommand, owned
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who commands, and under what terms."""
+
+    holder: str  # unique name of the policy node
+    control_dt_ns: int  # [ns], how often it commands
+    gain_profile: str  # name of an accepted gain profile
+    inputs: tuple[str, ...] = ()  # what it uses, such as ("state", "velocity_command")
+
+
+class Tenure:
+    """One holder's time with the lease: its watchdog, its newest command, and its gains as they come in.
+
+    Attributes:
+        lease: the terms.
+        command: the held command, None before the first.
+        base: target before the held command, (n,) [rad], that its rate is measured from.
+        step: largest change from ``base``, (n,) [rad].
+    """
+
+    def __init__(self, lease: Lease, profile: GainProfile, limits: SafetyLimits, now_ns: int) -> None:
+        """Begin at ``now_ns``. ``profile`` is the one that the lease names."""
+        self.lease = lease
+        self.command: JointCommand | None = None
+        self.base: Array | None = None
+        self.step = limits.target_rate * (lease.control_dt_ns / 1e9)
+        self._profile, self._limits = profile, limits
+        self._watchdog = CommandWatchdog(limits, lease.control_dt_ns, now_ns)
+        self._gains: GainRamp | None = None
+
+    def refusal(
+        self, command: JointCommand, sender: str | None, state_ns: int, now_ns: int
+    ) -> command_check.Refusal | None:
+        """Return why ``command`` cannot be taken, if so; ``state_ns`` is the stamp of the newest state."""
+        holder, profile = self.lease.holder, self._profile
+        if sender is not None and sender != holder:
+            return "not_holder", expected(f"command of {holder}, who holds the lease", sender, holder)
+        last_ns = None if self.command is None else self.command.stamp_ns
+        return (
+            command_check.wrong_profile(command, profile)
+            or command_check.malformed(command, len(self._limits.joint_names))
+            or command_check.wrong_gains(command, profile)
+            or command_check.wrong_stamp(command.stamp_ns, last_ns, state_ns, now_ns, self._watchdog.limit_ns)
+        )
+
+    def take(self, command: JointCommand, base: Array | None) -> None:
+        """Hold a copy of ``command`` until the next one; ``base`` is the target written before it, (n,) [rad]."""
+        self.base = base
+        self.command = dataclasses.replace(
+            command,
+            joint_pos=owned(command.joint_pos),
+            joint_vel=owned(command.joint_vel),
+            joint_effort=owned(command.joint_effort),
+            stiffness=self._profile.stiffness,
+            damping=self._profile.damping,
+        )
+
+    def asked(self, written: JointCommand | None, now_ns: int) -> JointCommand | None:
+        """Return the held command, its gains on their way from those ``written`` before the first command."""
+        command = self.command
+        if command is None:
+            return None
+        if self._gains is None:
+            goal = (command.stiffness, command.damping)
+            start = goal if written is None else (written.stiffness, written.damping)
+            self._gains = GainRamp(start, goal, now_ns, self._limits.gain_ramp_ns)
+        stiffness, damping = self._gains.at(now_ns)
+        if stiffness is command.stiffness:
+            return command
+        return dataclasses.replace(command, stiffness=stiffness, damping=damping)
+
+    def silence(self, now_ns: int) -> str | None:
+        """Return for how long the holder has been silent, if for too long."""
+        return self._watchdog.check(None if self.command is None else self.command.stamp_ns, now_ns)
+
+
+def bad_terms(lease: Lease, limits: SafetyLimits, profiles: tuple[str, ...]) -> str | None:
+    """Return why nobody could have this lease, if so."""
+    if not lease.holder:
+        return expected("lease: a holder's name", "none", "the unique name of the policy node")
+    slowest = slowest_ns(limits)
+    if not 0 < lease.control_dt_ns <= slowest:
+        found, valid = f"{lease.control_dt_ns / 1e9:g} s", f"above 0, up to {slowest / 1e9:.4f} s"
+        return expected("lease: a control_dt that the watchdog can watch", found, valid)
+    if lease.gain_profile not in profiles:
+        return expected("lease: an accepted gain profile", repr(lease.gain_profile), profiles)
+    return None
+
+
+def away_from_start(joint_pos: Array, limits: SafetyLimits) -> str | None:
+    """Return which measured joints miss the start pose by more than the tolerance, if any."""
+    miss = joint_pos - limits.stand_pose
+    far = np.flatnonzero(np.abs(miss) > limits.stand_tolerance)
+    if not far.size:
+        return None
+    found = ", ".join(f"{limits.joint_names[i]} {miss[i]:+.2f} rad away" for i in far)
+    return expected("lease: the robot in the start pose", found, f"up to {limits.stand_tolerance:g} rad away")
