@@ -6,10 +6,8 @@ down before a last damping command could go out. So the handlers here only set a
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
@@ -64,15 +62,14 @@ class Spinner:
         # A finite timeout always: without one, the EventsExecutor of the Jazzy and Kilted wheels runs no callback.
         self.executor.spin_until_future_complete(self._never, max(seconds, 0.0))
 
-    def spin_until(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Serve callbacks until ``done()`` or for ``seconds``; return ``done()``."""
-        end = time.monotonic() + seconds
-        while not done():
-            left = end - time.monotonic()
-            if left <= 0.0:
-                return False
-            self.executor.spin_once(timeout_sec=min(left, 0.05))
-        return True
+    def spin_until(self, future: Future, seconds: float) -> bool:
+        """Serve callbacks until ``future`` is done or for ``seconds``; return whether it is done."""
+        self.executor.spin_until_future_complete(future, max(seconds, 0.0))
+        return bool(future.done())
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.executor.shutdown()
 
 
 def refuse_unknown_parameters(node: Node) -> None:
@@ -107,8 +104,3 @@ def run(main: Callable[[Stop], None], args: Sequence[str] | None = None) -> int:
         rclpy.try_shutdown()
     return 0
 
-
-def freeze_garbage() -> None:
-    """Keep the collector away from what set-up made: one full collection of it takes tens of milliseconds."""
-    gc.collect()
-    gc.freeze()

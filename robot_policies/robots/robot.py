@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.types import JointCommand, RobotState
+from robot_policies.types import Array, JointCommand, RobotState
 
 # Called by ``Robot.read`` to pass the time until the robot's clock shows ``stamp_ns``. A node serves its callbacks in
 # it; in lockstep it returns when the command for a due stamp has come; offline it returns at once.
@@ -37,3 +37,43 @@ class Robot(Protocol):
     def close(self) -> None:
         """Release the robot. What it does afterwards is the robot's own default, so land before."""
         ...
+
+
+class GroundTruth(Protocol):
+    """What only a simulator knows. For reports, viewers and the simulated camera; no policy reads it."""
+
+    @property
+    def position(self) -> Array:
+        """Of the base in the world, (3,) [m]."""
+
+    @property
+    def quat_wxyz(self) -> Array:
+        """Rotates base to world, (4,)."""
+
+    @property
+    def base_lin_vel(self) -> Array:
+        """In the base frame, (3,) [m/s]."""
+
+    @property
+    def base_ang_vel(self) -> Array:
+        """In the base frame, (3,) [rad/s]."""
+
+    @property
+    def ground_contacts(self) -> tuple[str, ...]:
+        """Bodies that must not touch the ground and do."""
+
+
+@runtime_checkable
+class KnowsGroundTruth(Protocol):
+    """A robot that can also say what is true; a capability, not a kind."""
+
+    def ground_truth(self) -> GroundTruth:
+        """Return what is true at the newest state's stamp."""
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A robot that has a description of its bodies."""
+
+    def description(self) -> str:
+        """Return the URDF."""

@@ -1,0 +1,105 @@
+"""What others may ask of the robot node: its services, gain profiles, and the command lease."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Optional
+
+import numpy as np
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from std_srvs.srv import SetBool, Trigger
+
+from robot_policies.control.lease import Lease
+from robot_policies.control.robot_step import RobotStep
+from robot_policies.exceptions import SchemaError, expected
+from robot_policies.safety.state_machine import Reply, Request
+from robot_policies.schema import parse, schema
+from robot_policies.types import GainProfile
+
+GAINS = ("gain_profile.name", "gain_profile.stiffness", "gain_profile.damping")
+
+
+@schema
+class LeaseRequest:
+    """The JSON of the parameter ``command_lease``: taken, or given back with ``release``."""
+
+    holder: str
+    control_dt_ns: int = 0
+    gain_profile: str = ""
+    inputs: tuple[str, ...] = ()
+    release: bool = False
+    error: Optional[str] = None
+
+
+class RobotRequests:
+    """Hands requests to the ``RobotStep``; they act from its next cycle on."""
+
+    def __init__(
+        self, node: Node, step: RobotStep, now_ns: Callable[[], int], on_lease: Callable[[int | None], None]
+    ) -> None:
+        """Offer the services and parameters; ``on_lease`` is told the holder's control_dt [ns], or None."""
+        self._step, self._now_ns, self._on_lease = step, now_ns, on_lease
+        for request in (Request.STAND, Request.DAMP, Request.ESTOP, Request.RESET):
+            node.create_service(Trigger, request.value, self._trigger(request))
+        node.create_service(SetBool, "arm", self._arm)
+        node.declare_parameter(GAINS[0], "")
+        node.declare_parameter(GAINS[1], Parameter.Type.DOUBLE_ARRAY)
+        node.declare_parameter(GAINS[2], Parameter.Type.DOUBLE_ARRAY)
+        node.declare_parameter("command_lease", "")
+        node.add_on_set_parameters_callback(self._set)
+
+    def _trigger(self, request: Request) -> Callable[[Any, Any], Any]:
+        def callback(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            return _answer(self._step.request(request, self._now_ns()), response)
+
+        return callback
+
+    def _arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        asked = Request.ARM if request.data else Request.DISARM
+        return _answer(self._step.request(asked, self._now_ns()), response)
+
+    def _set(self, parameters: list[Parameter]) -> SetParametersResult:
+        values = {parameter.name: parameter.value for parameter in parameters}
+        fixed = sorted(name for name in values if name not in (*GAINS, "command_lease"))
+        if fixed:
+            valid = [*GAINS, "command_lease"]
+            return _result(Reply(False, expected("parameters that can change while running", ", ".join(fixed), valid)))
+        if "command_lease" in values:
+            return _result(self._lease(values))
+        return _result(self._gains(values))
+
+    def _gains(self, values: dict[str, Any]) -> Reply:
+        if set(values) != set(GAINS):
+            return Reply(False, expected("a gain profile, whole", ", ".join(sorted(values)), f"{GAINS} in one call"))
+        name, stiffness, damping = (values[key] for key in GAINS)
+        return self._step.set_gain_profile(GainProfile(name, np.array(stiffness), np.array(damping)))
+
+    def _lease(self, values: dict[str, Any]) -> Reply:
+        if set(values) != {"command_lease"}:
+            return Reply(False, expected("command_lease alone", ", ".join(sorted(values)), "one call of its own"))
+        try:
+            asked = parse(LeaseRequest, json.loads(values["command_lease"]), "command_lease")
+        except (json.JSONDecodeError, SchemaError) as error:
+            return Reply(False, f"command_lease: {error}")
+        now_ns = self._now_ns()
+        if asked.release:
+            reply = self._step.release_lease(asked.holder, now_ns, asked.error)
+        else:
+            lease = Lease(asked.holder, asked.control_dt_ns, asked.gain_profile, asked.inputs)
+            reply = self._step.take_lease(lease, now_ns)
+        if not reply.ok:
+            return reply
+        self._on_lease(None if asked.release else asked.control_dt_ns)
+        return Reply(True, json.dumps({"granted_ns": now_ns, "message": reply.message}))
+
+
+def _answer(reply: Reply, response: Any) -> Any:
+    response.success, response.message = reply.ok, reply.message
+    return response
+
+
+def _result(reply: Reply) -> SetParametersResult:
+    return SetParametersResult(successful=reply.ok, reason=reply.message)
