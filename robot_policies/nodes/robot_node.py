@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 
 from robot_policies import resources
@@ -34,6 +33,7 @@ from robot_policies.types import GainProfile, Mode, owned
 
 DIAGNOSTICS_PERIOD = 0.5  # [s]
 LANDING_TIME = 0.5  # [s] of damping that is still sent after the process was asked to stop (policies.md 9.3)
+LOST_LIMIT = 1.0  # [s] without a readable robot before the node ends
 CLOCKS = ("real", "lockstep")
 
 
@@ -62,6 +62,7 @@ class RobotNode:
         self._nothing = GainProfile("", owned(spec.stand_stiffness * 0.0), owned(spec.stand_damping * 0.0))
         self._told: tuple[Any, ...] = ()
         self._next_diagnostics = 0.0
+        self._lost_ns: int | None = None  # when the robot could not be read any more
         node.create_subscription(JointState, "joint_command", self._command, RELIABLE)
         if isinstance(self._robot, Described):
             self._topics.description(self._robot.description())
@@ -73,14 +74,19 @@ class RobotNode:
         node = self._node
         node.get_logger().info(f"{self._step.spec.name} runs at {self._step.spec.state_rate:g} Hz, disarmed")
         while not self._stop.requested:
-            self.cycle()
+            try:
+                self.cycle()
+            except LockstepTimeout:
+                raise
+            except RobotError as error:
+                self._without_state(error)
         self._land()
 
     def cycle(self) -> None:
         """One cycle: read, publish, check and filter, write, tell."""
         robot, step = self._robot, self._step
         state = robot.read(self._wait)
-        begun = time.monotonic_ns()
+        begun, self._lost_ns = time.monotonic_ns(), None
         truth = self._truth.ground_truth() if self._truth is not None else None
         self._monitor.published(state.stamp_ns, robot.now_ns())
         self._topics.state(state, truth)
@@ -91,6 +97,19 @@ class RobotNode:
         self._wait.published(state.stamp_ns)
         changed = self._monitor.cycle(record, truth, time.monotonic_ns() - begun)
         self._tell(changed, state.stamp_ns)
+
+    def _without_state(self, error: RobotError) -> None:
+        """Land without a state; give up when the robot stays unreadable."""
+        now_ns = self._robot.now_ns()
+        if self._lost_ns is None:
+            self._node.get_logger().error(str(error))
+            self._lost_ns = now_ns
+        elif now_ns - self._lost_ns > LOST_LIMIT * 1e9:
+            raise error
+        self._topics.sent(self._robot.write(self._step.cycle_without_state(str(error), now_ns)))
+        monitor = self._monitor
+        self._diagnostics.publish(now_ns, monitor.level(), str(error), monitor.values())
+        self._spinner.spin_for(1.0 / self._step.spec.state_rate)
 
     def _tell(self, changed: bool, stamp_ns: int) -> None:
         """Publish mode and profiles as they change, and the diagnostics then and every half second."""
@@ -148,8 +167,10 @@ def _options(node: Node) -> tuple[dict[str, Any], bool, float]:
     if not 0.0 <= speed < float("inf"):
         raise ResourceError(expected("parameter speed", speed, "0 (as fast as it goes) or more"))
     given = [name for name in node._parameter_overrides if name.startswith("options.")]
-    options = {name.removeprefix("options."): node.declare_parameter(name, Parameter.Type.NOT_SET) for name in given}
-    return {**{name: item.value for name, item in options.items()}, "clock": clock}, clock == "lockstep", speed
+    options: dict[str, Any] = {"clock": clock}
+    for name in given:  # the backend's own schema says which it knows
+        options[name.removeprefix("options.")] = node.declare_parameter(name, node._parameter_overrides[name].value).value
+    return options, clock == "lockstep", speed
 
 
 def _text(node: Node, name: str) -> str:
@@ -164,8 +185,6 @@ def main(args: Sequence[str] | None = None) -> int:
         robot = RobotNode(node, stop)
         try:
             robot.run()
-        except LockstepTimeout:
-            raise
         finally:
             robot.close()
 

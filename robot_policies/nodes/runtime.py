@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
@@ -95,7 +96,7 @@ def run(main: Callable[[Stop], None], args: Sequence[str] | None = None) -> int:
     stop = Stop()
     try:
         main(stop)
-    except RobotPoliciesError as error:
+    except (RobotPoliciesError, ParameterException) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except ExternalShutdownException:
