@@ -36,6 +36,7 @@ class DepthSensor:
     baseline: NotNegative  # [m], between the imagers; the blind band on the left is fx * baseline / depth pixels wide
     noise_quadratic: NotNegative  # [1/m], standard deviation of a depth z is noise_quadratic * z^2
     hole_rate: Annotated[float, Field(ge=0, le=1)]  # share of pixels without return
+    edge_hole_rate: Annotated[float, Field(ge=0, le=1)]  # share of pixels at a step in depth without return
 
 
 @schema

@@ -7,6 +7,7 @@ axes left x, left y, right x, right y, left trigger, right trigger; left and up 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,7 @@ class PadLayout:
 
     def __post_init__(self) -> None:
         names = [getattr(self, role) for role in self.__slots__]
-        for role, name in zip(self.__slots__, names):
+        for role, name in zip(self.__slots__, names, strict=True):
             if name not in BUTTONS or names.count(name) > 1:
                 found = name if name not in BUTTONS else f"{name}, which another role has"
                 raise ResourceError(expected(f"joystick: button of {role}", found, BUTTONS))
@@ -72,12 +73,14 @@ class PadTeleop:
         # A button that is down when the pad appears was pressed for something else.
         before = self._before or state.buttons
         self._before = state.buttons
-        pressed = [BUTTONS[i] for i, (was, now) in enumerate(zip(before, state.buttons)) if now and not was]
+        pressed = [
+            BUTTONS[i] for i, (was, now) in enumerate(zip(before, state.buttons, strict=True)) if now and not was
+        ]
         held = state.buttons[BUTTONS.index(self._layout.dead_man)]
         return (self._velocity(state) if held else None), [self._services[b] for b in pressed if b in self._services]
 
     def _velocity(self, state: PadState) -> Velocity:
-        axis = dict(zip(AXES, (self._live(value) for value in state.axes)))
+        axis = dict(zip(AXES, (self._live(value) for value in state.axes), strict=True))
         return self._ranges.scaled(Velocity(axis["left_y"], axis["left_x"], axis["right_x"]))
 
     def _live(self, value: float) -> float:
@@ -106,7 +109,7 @@ class SdlPad:
         self._pad: Any = None
         if not self._opened():
             found = ", ".join(self._names()) or "none"
-            valid = f"index 0 to {len(self._names()) - 1} of a game pad that SDL knows (SDL_GAMECONTROLLERCONFIG adds one)"
+            valid = "the number of a game pad that SDL knows (SDL_GAMECONTROLLERCONFIG makes one known)"
             raise ResourceError(expected(f"joystick: game pad number {index}", found, valid))
 
     def read(self) -> PadState | None:
@@ -117,7 +120,7 @@ class SdlPad:
             return None
         raw = [sdl.SDL_GameControllerGetAxis(self._pad, i) for i in range(len(AXES))]
         signs = (-1, -1, -1, -1, 1, 1)
-        axes = tuple(max(-1.0, min(1.0, sign * value / FULL)) for sign, value in zip(signs, raw))
+        axes = tuple(max(-1.0, min(1.0, sign * value / FULL)) for sign, value in zip(signs, raw, strict=True))
         buttons = tuple(bool(sdl.SDL_GameControllerGetButton(self._pad, i)) for i in range(len(BUTTONS)))
         return PadState(axes, buttons)
 
@@ -146,7 +149,9 @@ class SdlPad:
 
 def _import_sdl() -> Any:
     try:
-        import sdl2
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it takes SDL from the pysdl2-dll package
+            import sdl2
     except ImportError as error:
         raise ResourceError(expected("joystick: SDL 2", error, "pip install PySDL2 pysdl2-dll")) from error
     return sdl2

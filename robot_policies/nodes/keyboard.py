@@ -70,7 +70,7 @@ class KeyboardTeleop:
         if key == " " or (service and service != "arm"):
             self.velocity = ZERO
         elif key in STEPS:
-            moved = (v + d * s for v, d, s in zip(self.velocity, STEPS[key], self._step))
+            moved = (v + d * s for v, d, s in zip(self.velocity, STEPS[key], self._step, strict=True))
             # Rounded, so that as many steps back as forth end in zero.
             self.velocity = self._ranges.clamp(Velocity(*(round(value, 9) for value in moved)))
         return service
@@ -110,7 +110,7 @@ class RawTerminal:
     ) -> None:
         termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)
 
-    def keys(self) -> list[str]:
+    def pressed(self) -> list[str]:
         """Return the keys pressed since the last call, without waiting.
 
         Raises:

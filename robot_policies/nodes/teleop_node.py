@@ -15,6 +15,7 @@ from std_msgs.msg import String
 from robot_policies.exceptions import InputError, expected
 from robot_policies.nodes.joystick import PadLayout, PadState, PadTeleop, SdlPad
 from robot_policies.nodes.keyboard import HELP, KeyboardTeleop, RawTerminal
+from robot_policies.nodes.parameters import parameter
 from robot_policies.nodes.robot_services import RobotServices
 from robot_policies.nodes.runtime import LATCHED, RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
 from robot_policies.nodes.velocity_ranges import ZERO, Velocity, VelocityRanges, velocity_range
@@ -29,18 +30,16 @@ class TeleopNode(Node):
 
     def __init__(self) -> None:
         super().__init__("teleop_node")
-        self.device = str(self.declare_parameter("device", "keyboard").value)
-        rate = float(self.declare_parameter("rate", 20.0).value)  # [Hz]
-        self._stamped = bool(self.declare_parameter("stamped", True).value)  # False: geometry_msgs/Twist
-        self._frame = str(self.declare_parameter("frame", "base").value)
-        self.ranges = VelocityRanges(*(self._range(*given) for given in RANGE_DEFAULTS))
-        self.pad_index = int(self.declare_parameter("pad", 0).value)
-        self.dead_zone = float(self.declare_parameter("dead_zone", 0.05).value)
-        roles = {role: f"button_{role}" for role in PadLayout.__slots__}
-        default = PadLayout()
-        buttons = {role: self.declare_parameter(name, getattr(default, role)).value for role, name in roles.items()}
+        self.device = parameter(self, "device", "keyboard")
+        rate = parameter(self, "rate", 20.0)  # [Hz]
+        self._stamped = parameter(self, "stamped", True)  # False: geometry_msgs/Twist
+        self._frame = parameter(self, "frame", "base")
+        self.ranges = VelocityRanges(*(self._range(name, default) for name, default in RANGE_DEFAULTS))
+        self.pad_index = parameter(self, "pad", 0)
+        self.dead_zone = parameter(self, "dead_zone", 0.05)
+        layout = {role: parameter(self, f"button_{role}", getattr(PadLayout(), role)) for role in PadLayout.__slots__}
         refuse_unknown_parameters(self)
-        self.layout = PadLayout(**buttons)
+        self.layout = PadLayout(**layout)
         if self.device not in DEVICES:
             raise InputError(expected("teleop_node: device", self.device, DEVICES))
         if not 1.0 <= rate <= 100.0:
@@ -51,14 +50,14 @@ class TeleopNode(Node):
         self._cmd_vel = self.create_publisher(TwistStamped if self._stamped else Twist, "cmd_vel", RELIABLE)
         self._joy = self.create_publisher(Joy, "joy", RELIABLE)
         self.create_subscription(String, "robot_mode", self._on_mode, LATCHED)
-        self.services = RobotServices(self, _tell)
+        self.robot = RobotServices(self, _tell)
 
     def send(self, velocity: Velocity | None, pad: PadState | None, now: float) -> bool:
         """Publish what is due at ``now`` (monotonic [s]) and return whether anything was due.
 
         None releases the robot: a few zero commands, then silence, so that another source may command.
         """
-        self.services.poll(now)
+        self.robot.poll(now)
         if now < self._next:
             return False
         # Absolute deadlines keep the rate; after a gap they start anew instead of catching up.
@@ -82,7 +81,7 @@ class TeleopNode(Node):
         self._cmd_vel.publish(message if self._stamped else twist)
 
     def _range(self, name: str, default: list[float]) -> tuple[float, float]:
-        return velocity_range(f"teleop_node: {name}", self.declare_parameter(name, default).value)
+        return velocity_range(f"teleop_node: {name}", parameter(self, name, default))
 
     def _on_mode(self, message: String) -> None:
         self.mode = message.data
@@ -120,13 +119,13 @@ def _keyboard(node: TeleopNode, stack: ExitStack) -> Callable[[], None]:
     stack.callback(_say, "\n")
 
     def step() -> None:
-        for key in terminal.keys():
+        for key in terminal.pressed():
             service = teleop.press(key)
             if service:
-                node.services.call(service)
+                node.robot.call(service)
         if node.send(teleop.velocity, None, time.monotonic()):
-            v = teleop.velocity
-            _say(f"\r\x1b[Kx {v.lin_vel_x:+.2f} m/s  y {v.lin_vel_y:+.2f} m/s  turn {v.ang_vel_z:+.2f} rad/s  {node.mode}")
+            x, y, turn = teleop.velocity
+            _say(f"\r\x1b[Kx {x:+.2f} m/s  y {y:+.2f} m/s  turn {turn:+.2f} rad/s  {node.mode}")
 
     return step
 
@@ -142,7 +141,7 @@ def _joystick(node: TeleopNode, stack: ExitStack) -> Callable[[], None]:
         state = pad.read()
         velocity, services = teleop.update(state)
         for service in services:
-            node.services.call(service)
+            node.robot.call(service)
         node.send(velocity, state, time.monotonic())
 
     return step

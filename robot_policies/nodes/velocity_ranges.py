@@ -32,12 +32,12 @@ class VelocityRanges:
     def clamp(self, velocity: Velocity) -> Velocity:
         """Return ``velocity`` with every axis moved into its range."""
         pairs = (self.lin_vel_x, self.lin_vel_y, self.ang_vel_z)
-        return Velocity(*(min(max(value, low), high) for value, (low, high) in zip(velocity, pairs)))
+        return Velocity(*(min(max(value, low), high) for value, (low, high) in zip(velocity, pairs, strict=True)))
 
     def scaled(self, deflection: Velocity) -> Velocity:
         """Return the velocity for stick deflections from -1 (low end of the range) over 0 (zero) to 1 (high end)."""
         pairs = (self.lin_vel_x, self.lin_vel_y, self.ang_vel_z)
-        values = (high * d if d > 0.0 else -low * d for d, (low, high) in zip(deflection, pairs))
+        values = (high * d if d > 0.0 else -low * d for d, (low, high) in zip(deflection, pairs, strict=True))
         return Velocity(*values)
 
 

@@ -127,10 +127,10 @@ def test_sdl_reads_axes_and_buttons_with_the_signs_of_sensor_msgs_joy(sdl: Any) 
     virtual.button("left_shoulder", True)
     read = pad.read()
     assert read is not None
-    assert dict(zip(AXES, read.axes)) | {"left_trigger": 0.0, "right_trigger": 0.0} == pytest.approx(
+    assert dict(zip(AXES, read.axes, strict=True)) | {"left_trigger": 0.0, "right_trigger": 0.0} == pytest.approx(
         {"left_x": 1.0, "left_y": 1.0, "right_x": -1.0, "right_y": 0.0, "left_trigger": 0.0, "right_trigger": 0.0}
     )
-    assert [name for name, down in zip(BUTTONS, read.buttons) if down] == ["left_shoulder"]
+    assert [name for name, down in zip(BUTTONS, read.buttons, strict=True) if down] == ["left_shoulder"]
     pad.close()
     virtual.detach()
 

@@ -14,7 +14,8 @@ from robot_policies.exceptions import InputError, ResourceError
 from robot_policies.nodes.keyboard import ALIASES, SERVICES, STEPS, KeyboardTeleop, KeyDecoder, RawTerminal
 from robot_policies.nodes.velocity_ranges import ZERO, Velocity, VelocityRanges, velocity_range
 
-RANGES = VelocityRanges((-0.5, 1.0), (-0.4, 0.4), (-1.0, 1.0))
+PAIRS = ((-0.5, 1.0), (-0.4, 0.4), (-1.0, 1.0))
+RANGES = VelocityRanges(*PAIRS)
 
 
 def teleop() -> KeyboardTeleop:
@@ -50,7 +51,7 @@ def test_ten_presses_reach_the_range_and_more_stay_there() -> None:
 def test_the_velocity_never_leaves_the_ranges(keys: str) -> None:
     device = teleop()
     press(device, keys)
-    for value, (low, high) in zip(device.velocity, (RANGES.lin_vel_x, RANGES.lin_vel_y, RANGES.ang_vel_z)):
+    for value, (low, high) in zip(device.velocity, PAIRS, strict=True):
         assert low <= value <= high
 
 
@@ -136,7 +137,7 @@ def test_a_pipe_is_refused_with_the_way_out() -> None:
 
 def test_a_terminal_without_job_control_is_taken() -> None:
     master, slave = pty.openpty()  # of another session
-    assert RawTerminal(slave).keys() == []
+    assert RawTerminal(slave).pressed() == []
     os.close(master)
     os.close(slave)
 
@@ -149,9 +150,9 @@ def test_the_terminal_is_restored_even_after_an_error() -> None:
         assert not raw[3] & (termios.ECHO | termios.ICANON)
         assert raw[3] & termios.ISIG, "Ctrl-C must still end the node"
         assert raw[6][termios.VQUIT] == raw[6][termios.VSUSP] == b"\x00", "these would leave the terminal raw"
-        assert terminal.keys() == []
+        assert terminal.pressed() == []
         os.write(master, b"w\x1b[A")
-        assert terminal.keys() == ["w", "up"]
+        assert terminal.pressed() == ["w", "up"]
         raise RuntimeError
     assert termios.tcgetattr(slave) == before
     os.close(master)
@@ -163,5 +164,5 @@ def test_a_closed_terminal_is_one_clear_error() -> None:
     terminal = RawTerminal(slave)
     os.close(master)
     with pytest.raises(ResourceError, match="stays open"):
-        terminal.keys()
+        terminal.pressed()
     os.close(slave)

@@ -1,0 +1,173 @@
+"""The simulated depth camera as a process of its own: mirrors the simulator's state by stamp and renders there.
+
+Joints come from ``joint_states`` and the base from ``ground_truth/odom`` of the same stamp. An image is stamped with
+its capture and comes out when the stamps have passed the camera's delay, so it is the same in real time and lockstep.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, QoSReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image, JointState
+
+from robot_policies.control.pacing import freeze_garbage
+from robot_policies.control.timing import Percentiles
+from robot_policies.exceptions import InputError
+from robot_policies.nodes.conversions import joint_array, set_stamp, to_ns, wxyz
+from robot_policies.nodes.diagnostics import OK, WARN, Diagnostics
+from robot_policies.nodes.parameters import parameter
+from robot_policies.nodes.runtime import RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
+from robot_policies.robot_spec import load_robot_spec
+from robot_policies.types import Array, DepthImage, owned
+from sim2real.mujoco.camera_profile import CameraOptions, CameraProfile, camera_profile
+from sim2real.mujoco.depth_camera import BasePose, create
+
+# Reliable and deep, unlike other readers of sensors: in lockstep no state may be lost, as one of them is captured.
+STATES = QoSProfile(depth=32, reliability=QoSReliabilityPolicy.RELIABLE)
+KEPT = 8  # stamps of which a part is waited for
+REPORT_PERIOD = 1.0  # [s]
+
+
+class CameraMessages:
+    """The image and its camera_info, built once."""
+
+    def __init__(self, profile: CameraProfile, frame: str) -> None:
+        k = profile.intrinsics
+        self.image = Image(height=k.height, width=k.width, encoding="32FC1", step=4 * k.width)
+        self.image.is_bigendian = int(sys.byteorder == "big")
+        self.image.data = bytes(4 * k.width * k.height)
+        self._pixels = np.frombuffer(self.image.data, np.float32)
+        self.info = CameraInfo(height=k.height, width=k.width, distortion_model="plumb_bob", d=[0.0] * 5)
+        self.info.k = [k.fx, 0.0, k.cx, 0.0, k.fy, k.cy, 0.0, 0.0, 1.0]
+        self.info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+        self.info.p = [k.fx, 0.0, k.cx, 0.0, 0.0, k.fy, k.cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+        for message in (self.image, self.info):
+            message.header.frame_id = frame
+
+    def fill(self, image: DepthImage) -> None:
+        """Write an image and its stamp into both messages."""
+        self._pixels[:] = image.depth.ravel()
+        for message in (self.image, self.info):
+            set_stamp(message.header.stamp, image.stamp_ns)
+
+
+class DepthCameraNode(Node):
+    """Publishes ``<camera>/image_rect`` and ``<camera>/camera_info``."""
+
+    def __init__(self) -> None:
+        super().__init__("depth_camera_node")
+        self._spec = load_robot_spec(parameter(self, "robot", "go2"))
+        prefix = parameter(self, "frame_prefix", "")
+        options = self._options()
+        refuse_unknown_parameters(self)
+        self._camera = create(self._spec, options)
+        profile = self._camera.profile
+        self._messages = CameraMessages(profile, prefix + profile.mount.frame)
+        self._image = self.create_publisher(Image, f"{profile.name}/image_rect", RELIABLE)
+        self._info = self.create_publisher(CameraInfo, f"{profile.name}/camera_info", RELIABLE)
+        self._diagnostics = Diagnostics(self, f"{self._spec.name} {profile.name} (simulated)")
+        self._rendering, self._images, self._bad, self._last_error = Percentiles(), 0, 0, ""
+        self._reported = time.monotonic()
+        self._parts: dict[int, dict[str, Any]] = {}
+        self._newest_ns = -1
+        self._capturing_ns: int | None = None
+        self.create_subscription(Odometry, "ground_truth/odom", self._on_base, STATES)
+        self.create_subscription(JointState, "joint_states", self._on_joints, STATES)
+
+    def _options(self) -> dict[str, Any]:
+        """Declare what the robot file decides with its values as defaults, so that they can be seen and changed."""
+        named = {name: parameter(self, name, "") or None for name in ("camera", "sensor", "terrain")}
+        profile = camera_profile(self._spec, CameraOptions(camera=named["camera"], sensor=named["sensor"]))
+        defaults = {
+            "width": profile.intrinsics.width,
+            "height": profile.intrinsics.height,
+            "rate": profile.rate,
+            "delay": profile.delay,
+            "jitter": profile.jitter,
+            "noise": profile.faults.noise,
+            "hole_random": profile.faults.hole_random,
+            "hole_edges": profile.faults.hole_edges,
+            "blind_band": profile.faults.blind_band,
+            "left_band": profile.faults.left_band > 0.0,
+            "seed": profile.seed,
+        }
+        return named | {name: parameter(self, name, value) for name, value in defaults.items()}
+
+    def report(self, now: float) -> None:
+        """Tell ``/diagnostics``, once a second of the monotonic clock ``now`` [s]."""
+        passed = now - self._reported
+        if passed < REPORT_PERIOD:
+            return
+        rate, wanted = self._images / passed, self._camera.profile.rate
+        values = {"rate_hz": round(rate, 2), "render_ms": dict(self._rendering.summary_ms()), "bad_states": self._bad}
+        slow = rate < 0.9 * wanted
+        text = self._last_error or (
+            f"{rate:.1f} of {wanted:.1f} images a second" if slow else "images come at their rate"
+        )
+        level = WARN if slow or self._bad else OK
+        self._diagnostics.publish(self.get_clock().now().nanoseconds, level, text, values)
+        self._reported, self._images, self._bad, self._last_error = now, 0, 0, ""
+
+    def _on_base(self, message: Odometry) -> None:
+        self._join(to_ns(message.header.stamp), "base", message)
+
+    def _on_joints(self, message: JointState) -> None:
+        self._join(to_ns(message.header.stamp), "joints", message)
+
+    def _join(self, stamp_ns: int, part: str, message: Any) -> None:
+        parts = self._parts.setdefault(stamp_ns, {})
+        parts[part] = message
+        if len(parts) == 2:
+            # A clock that was set back leaves only younger stamps behind, of a time that is gone.
+            gone = stamp_ns < self._newest_ns
+            self._parts = {} if gone else {s: kept for s, kept in self._parts.items() if s > stamp_ns}
+            self._newest_ns = stamp_ns
+            self._state(stamp_ns, parts["joints"], parts["base"])
+        while len(self._parts) > KEPT:
+            del self._parts[next(iter(self._parts))]
+
+    def _state(self, stamp_ns: int, joints: JointState, base: Odometry) -> None:
+        try:
+            images = self._camera.step(stamp_ns, lambda: self._pose(joints, base))
+            if self._capturing_ns is not None:
+                self._rendering.add(time.perf_counter_ns() - self._capturing_ns)
+                self._capturing_ns = None
+        except InputError as error:
+            self._bad, self._last_error = self._bad + 1, str(error)
+            return
+        for image in images:
+            self._messages.fill(image)
+            self._image.publish(self._messages.image)
+            self._info.publish(self._messages.info)
+            self._images += 1
+
+    def _pose(self, joints: JointState, base: Odometry) -> tuple[Array, BasePose]:
+        self._capturing_ns = time.perf_counter_ns()
+        position = base.pose.pose.position
+        where = BasePose(owned([position.x, position.y, position.z]), wxyz(base.pose.pose.orientation))
+        return joint_array(joints, "position", self._spec.joint_names), where
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; return its exit code."""
+    return run(_main, args)
+
+
+def _main(stop: Stop) -> None:
+    node = DepthCameraNode()
+    spinner = Spinner(node)
+    freeze_garbage()
+    while not stop.requested:
+        spinner.spin_for(0.1)
+        node.report(time.monotonic())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

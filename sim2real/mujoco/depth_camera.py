@@ -1,0 +1,152 @@
+"""The simulated depth camera: rays through the pixels of a pinhole, cast into a mirror of the simulation.
+
+No GL is needed. The body that carries the camera is invisible to it, as the optics look out of a window in their own
+housing; the legs are seen where they swing into view, as on the robot. What is drawn is seen (the ground and the
+robot's look), not the simpler collision shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from robot_policies.contract import DepthIntrinsics
+from robot_policies.exceptions import RobotError, expected
+from robot_policies.robot_spec import DepthMount, RobotSpec
+from robot_policies.schema import parse
+from robot_policies.types import Array, Array32, DepthImage, owned
+from sim2real.mujoco.camera_profile import CameraOptions, CameraProfile, camera_profile
+from sim2real.mujoco.camera_timing import CaptureClock, DelayLine
+from sim2real.mujoco.depth_faults import apply
+from sim2real.mujoco.world import GROUND_GROUP, LOOK_GROUP, build_model
+
+SEEN_GROUPS = np.array([group in (GROUND_GROUP, LOOK_GROUP) for group in range(6)], np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class BasePose:
+    """Where the base is in the world."""
+
+    position: Array  # (3,) [m]
+    quat_wxyz: Array  # (4,)
+
+
+def optical_rotation(pitch: float) -> Array:
+    """Return (3, 3), optical frame (x right, y down, z forward) to base frame, of a camera ``pitch`` [rad] down."""
+    down, ahead = np.sin(pitch), np.cos(pitch)
+    return np.array([[0.0, -down, ahead], [-1.0, 0.0, 0.0], [0.0, -ahead, -down]])
+
+
+def pixel_rays(intrinsics: DepthIntrinsics) -> Array:
+    """Return (height * width, 3) rays in the optical frame, row by row from the top; z is 1, so length counts depth.
+
+    Pixel centres have whole coordinates, as in sensor_msgs/CameraInfo: the middle of the image is (width - 1) / 2.
+    """
+    v, u = np.mgrid[: intrinsics.height, : intrinsics.width].astype(np.float64)
+    x, y = (u - intrinsics.cx) / intrinsics.fx, (v - intrinsics.cy) / intrinsics.fy
+    return np.stack((x, y, np.ones_like(x)), axis=-1).reshape(-1, 3)
+
+
+class RayCamera:
+    """Casts the rays of one camera that is fixed to one body."""
+
+    def __init__(self, model: mujoco.MjModel, body: int, mount: DepthMount, intrinsics: DepthIntrinsics) -> None:
+        """Prepare the rays; ``mount`` is the camera's place in the frame of ``body``."""
+        self._model, self._body = model, body
+        self._position = owned(mount.position)
+        self._rays = pixel_rays(intrinsics) @ optical_rotation(mount.pitch).T
+        self._shape = (intrinsics.height, intrinsics.width)
+        self._distance = np.zeros(len(self._rays))
+        self._geom = np.zeros(len(self._rays), np.int32)
+
+    def depth(self, data: mujoco.MjData) -> Array32:
+        """Return (height, width) depth along the optical axis [m], 0 where nothing is hit; row 0 on top."""
+        rotation = data.xmat[self._body].reshape(3, 3)
+        origin = data.xpos[self._body] + rotation @ self._position
+        rays = np.ascontiguousarray(self._rays @ rotation.T).ravel()
+        mujoco.mj_multiRay(
+            self._model, data, origin, rays, SEEN_GROUPS, True, self._body,
+            self._geom, self._distance, None, len(self._rays), mujoco.mjMAXVAL,
+        )  # fmt: skip
+        return np.maximum(self._distance, 0.0).astype(np.float32).reshape(self._shape)
+
+
+class Mirror:
+    """A second copy of the simulation, posed by what the robot reports instead of stepped."""
+
+    def __init__(self, model: mujoco.MjModel, joint_names: Sequence[str]) -> None:
+        """Find the base and the joints.
+
+        Raises:
+            RobotError: the model has no free base, or lacks a joint.
+        """
+        self.model, self.data = model, mujoco.MjData(model)
+        free = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_FREE)
+        known = {model.joint(i).name: int(model.jnt_qposadr[i]) for i in range(model.njnt)}
+        missing = [name for name in joint_names if name not in known]
+        if missing or len(free) != 1:
+            found = f"no {', '.join(missing)}" if missing else f"{len(free)} free joints"
+            raise RobotError(expected("depth camera: a model with a free base and the robot's joints", found, known))
+        self.base_body = int(model.jnt_bodyid[free[0]])
+        self._base = int(model.jnt_qposadr[free[0]])
+        self._joints = np.array([known[name] for name in joint_names])
+
+    def pose(self, joint_pos: Array, base: BasePose) -> mujoco.MjData:
+        """Set the joints (n,) [rad] in the order of ``joint_names`` and the base; return the posed data."""
+        qpos = self.data.qpos
+        qpos[self._base : self._base + 3] = base.position
+        qpos[self._base + 3 : self._base + 7] = base.quat_wxyz
+        qpos[self._joints] = joint_pos
+        mujoco.mj_kinematics(self.model, self.data)
+        return self.data
+
+
+class SimulatedDepthCamera:
+    """What a robot's depth camera gives in simulation: the same in its own process and offline."""
+
+    def __init__(self, mirror: Mirror, rays: RayCamera, profile: CameraProfile) -> None:
+        """Join the parts."""
+        self.profile = profile
+        self._mirror, self._rays = mirror, rays
+        self._clock = CaptureClock(profile.rate)
+        self._line = DelayLine(profile.delay, profile.jitter, profile.seed)
+        self._newest_ns: int | None = None
+
+    def step(self, stamp_ns: int, pose: Callable[[], tuple[Array, BasePose]]) -> list[DepthImage]:
+        """Take the state of ``stamp_ns`` and return the images that come out by then, oldest first.
+
+        Args:
+            stamp_ns: of the state; every state is shown to the camera, in order.
+            pose: gives the joints (n,) [rad] in the order of the robot file, and the base. Called where it captures.
+        """
+        if self._newest_ns is not None and stamp_ns < self._newest_ns:
+            self._line.clear()
+        self._newest_ns = stamp_ns
+        if self._clock.due(stamp_ns):
+            self._line.put(self.capture(stamp_ns, *pose()))
+        return self._line.take(stamp_ns)
+
+    def capture(self, stamp_ns: int, joint_pos: Array, base: BasePose) -> DepthImage:
+        """Return the image of that moment. Its faults hang on seed and stamp only, not on the images before."""
+        depth = self._rays.depth(self._mirror.pose(joint_pos, base))
+        rng = np.random.default_rng((self.profile.seed, stamp_ns))
+        return DepthImage(stamp_ns, owned(apply(depth, self.profile.faults, self.profile.far, rng), np.float32))
+
+
+def create(spec: RobotSpec, options: Mapping[str, Any]) -> SimulatedDepthCamera:
+    """Return the simulated depth camera of ``spec``. ``options`` are the fields of ``CameraOptions``.
+
+    Raises:
+        SchemaError: other options, or a sensor file that is none.
+        ResourceError: no such camera or sensor.
+        RobotError: the robot has no model, or there is no such terrain.
+    """
+    given = parse(CameraOptions, dict(options), "options of the simulated depth camera")
+    profile = camera_profile(spec, given)
+    mirror = Mirror(build_model(spec, given.terrain), spec.joint_names)
+    rays = RayCamera(mirror.model, mirror.base_body, profile.mount, profile.intrinsics)
+    return SimulatedDepthCamera(mirror, rays, profile)
