@@ -33,7 +33,7 @@ def flat(world: mujoco.MjSpec) -> None:
         width=300,
         height=300,
     )
-    material = world.add_material(name="ground", texuniform=True, texrepeat=[2.0, 2.0], reflectance=0.05)
+    material = world.add_material(name="ground", texuniform=True, texrepeat=[2.0, 2.0])
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "ground"
     world.worldbody.add_geom(
         name="ground",
@@ -91,8 +91,14 @@ def _terrain(terrain: Terrain | str | None) -> Terrain:
 def _add_light(world: mujoco.MjSpec) -> None:
     world.visual.headlight.ambient = [0.35, 0.35, 0.35]
     world.visual.headlight.diffuse = [0.5, 0.5, 0.5]
-    world.worldbody.add_light(
-        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=[0.0, 0.0, 4.0], dir=[0.2, 0.2, -1.0], diffuse=[0.5] * 3
+    world.stat.extent = 1.0  # [m], what shadows and cameras take for the size of the scene
+    base = world.worldbody.first_body()
+    base.add_light(
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM,
+        pos=[0.0, 0.0, 2.5],
+        dir=[0.0, 0.0, -1.0],
+        diffuse=[0.5, 0.5, 0.5],
     )
     world.add_texture(
         name="sky",
