@@ -10,6 +10,7 @@ import gc
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from robot_policies.control.timing import Percentiles
@@ -82,7 +83,8 @@ def prepare(warn: Callable[[str], None], priority: int = PRIORITY) -> None:
 
     Call it once, after set-up. What is not permitted is said once through ``warn``, and the process goes on without.
     """
-    for attempt in (lambda: real_time(priority), timer_slack, freeze_garbage):
+    attempts: tuple[Callable[[], None], ...] = (partial(real_time, priority), timer_slack, freeze_garbage)
+    for attempt in attempts:
         try:
             attempt()
         except (OSError, AttributeError) as error:  # AttributeError: not Linux

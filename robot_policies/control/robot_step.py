@@ -228,14 +228,14 @@ class RobotStep:
         where = (self.mode, self.landing)
         if where == self._where:
             return
-        self._where = where
+        was, self._where = self._where[0], where
         self._filter.reset()
         if self.mode is Mode.ACTIVE:
             return  # the stand is held until the first command comes
-        self._motion = self._enter(now_ns)
+        self._motion = self._enter(was, now_ns)
         self._tenure = None
 
-    def _enter(self, now_ns: int) -> motion.Motion | None:
+    def _enter(self, was: Mode, now_ns: int) -> motion.Motion | None:
         limits, state, safe = self.limits, self._state, self._safe
         if self.mode not in (Mode.STAND, Mode.LANDING) or state is None:
             return None
@@ -244,7 +244,8 @@ class RobotStep:
         if self.landing is not None:
             return motion.landing_motion(limits, self.landing, state.joint_pos, gains, now_ns)
         start = safe.joint_pos if safe is not None and stiff else state.joint_pos
-        return motion.to_stand(limits, start, gains, now_ns)
+        way = motion.settle if was is Mode.ACTIVE else motion.to_stand
+        return way(limits, start, gains, now_ns)
 
     def _asked(self, stamp_ns: int, now_ns: int) -> JointCommand | None:
         if self.mode is Mode.DISARMED:

@@ -17,7 +17,9 @@ class Percentiles:
 
     def __init__(self) -> None:
         """Start empty."""
-        self.reset()
+        self.count = 0
+        self.max_ns = 0
+        self._bins = [0] * BINS
 
     def add(self, duration_ns: int) -> None:
         """Record a duration [ns]. A negative one (woken early) counts as the shortest."""
@@ -44,7 +46,7 @@ class Percentiles:
         for i, in_bin in enumerate(self._bins):
             seen += in_bin
             if in_bin and seen >= rank:
-                return min(LOWEST_NS * GROWTH ** (i + 0.5), float(self.max_ns))
+                return min(LOWEST_NS * math.exp(_LOG_GROWTH * (i + 0.5)), float(self.max_ns))
         return 0.0
 
     def summary_ms(self) -> Mapping[str, float]:

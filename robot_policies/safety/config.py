@@ -39,7 +39,8 @@ class Tilt:
 class Targets:
     """Limits of what may be asked of the motors. A command over one is clamped and counted."""
 
-    margin: PerJoint  # [rad], how far inside the robot's limits a target stays
+    beyond: PerJoint  # [rad], by which a target may lie beyond the robot's limits: it asks for a torque, not for a place
+    soft: PerJoint  # [rad], distance of the measured joint from a limit, from which on ``beyond`` shrinks to 0 at the limit
     rate: PerJoint  # [rad/s], change of a target from one command to the next over control_dt
     velocity: PerJoint  # [rad/s], of a target velocity
     torque: PerJoint  # [N m], of stiffness (pos* - pos) + damping (vel* - vel) + effort*, and of effort* alone
@@ -87,7 +88,7 @@ class PoseRamp:
 
 @schema
 class Stand(PoseRamp):
-    """The way to the start pose."""
+    """The way to the start pose from lying or sitting."""
 
     tolerance: Positive  # [rad], by which a measured joint may miss the start pose at activation
 
@@ -104,6 +105,7 @@ class SafetyConfig:
     state: State
     command: Command
     stand: Stand
+    settle: PoseRamp  # to the start pose from a moving policy: slow feet would trip the robot
     sit: PoseRamp
     damping: PerJoint  # [N m s/rad], gains of the damping landing
     landings: dict[str, dict[str, str]]  # trip -> mode -> damping | sit | hold (none where disarmed)

@@ -1,9 +1,14 @@
 """Clamps a well-formed command to what the robot may be asked for, and says what it changed.
 
-In order: target velocity, feed-forward effort, rate of the target, position of the target, torque. A torque over its
-limit is first answered by moving the target towards the measured position until the torque fits; what the position
-limits (or a stiffness of zero) leave over is taken off the feed-forward effort. So the command that comes out never
-predicts more torque than the limit at the state it was checked against, whatever its gains.
+In order: target velocity, feed-forward effort, rate of the target, position of the target, torque.
+
+Position: to a joint PD a target beyond a joint's limit asks for a torque, and policies trained without such a clamp do
+ask so in every stride. So a target may lie ``beyond`` a limit while the measured joint is ``soft`` or more away from
+it; from there on the allowance shrinks, and at the limit nothing pushes further out.
+
+Torque: one over its limit is first answered by moving the target towards the measured position until the torque fits;
+what the position limits (or a stiffness of zero) leave over is taken off the feed-forward effort. So the command that
+comes out never predicts more torque than the limit at the state it was checked against, whatever its gains.
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ class SafetyFilter:
     def __init__(self, limits: SafetyLimits) -> None:
         """Take the limits of the robot."""
         self._limits = limits
+        self._slope = limits.target_beyond / limits.target_soft
         self._names = {kind: [f"{kind} {name}" for name in limits.joint_names] for kind in KINDS}
         self._run = np.zeros(len(limits.joint_names), dtype=np.int64)  # cycles on end in which each joint was clamped
         self._running = False
@@ -52,7 +58,8 @@ class SafetyFilter:
         near = pos
         if base is not None and step is not None:
             near = np.minimum(np.maximum(pos, base - step), base + step)
-        safe_pos = np.minimum(np.maximum(near, limits.target_lower), limits.target_upper)
+        lower, upper = self._room(state.joint_pos)
+        safe_pos = np.minimum(np.maximum(near, lower), upper)
         rest = command.damping * (safe_vel - state.joint_vel) + safe_effort
         torque = command.stiffness * (safe_pos - state.joint_pos) + rest
         over = np.abs(torque) > limits.torque + ROUNDING
@@ -81,6 +88,13 @@ class SafetyFilter:
         """Forget how long joints have been clamped, as another mode begins. The counts stay."""
         self._clear()
 
+    def _room(self, joint_pos: Array) -> tuple[Array, Array]:
+        """Return the lowest and highest target, (n,) [rad], that the measured ``joint_pos`` leaves room for."""
+        limits = self._limits
+        below = np.minimum(np.maximum((joint_pos - limits.lower) * self._slope, 0.0), limits.target_beyond)
+        above = np.minimum(np.maximum((limits.upper - joint_pos) * self._slope, 0.0), limits.target_beyond)
+        return limits.lower - below, limits.upper + above
+
     def _clear(self) -> None:
         if self._running:
             self._run[:] = 0
@@ -98,7 +112,8 @@ class SafetyFilter:
         moved = pos.copy()
         reach = (wanted[movable] - rest[movable]) / stiffness[movable]
         moved[movable] = state.joint_pos[movable] + reach
-        moved = np.minimum(np.maximum(moved, limits.target_lower), limits.target_upper)
+        lower, upper = self._room(state.joint_pos)
+        moved = np.minimum(np.maximum(moved, lower), upper)
         left = stiffness * (moved - state.joint_pos) + rest - wanted
         return moved, np.where(over & (np.abs(left) > ROUNDING), effort - left, effort)
 

@@ -25,8 +25,10 @@ class SafetyLimits:
     """What the safety of one robot is made of. ``n`` joints in robot order, times in ns."""
 
     joint_names: tuple[str, ...]
-    target_lower: Array  # (n,) [rad]
-    target_upper: Array  # (n,) [rad]
+    lower: Array  # (n,) [rad], the robot's
+    upper: Array  # (n,) [rad], the robot's
+    target_beyond: Array  # (n,) [rad]
+    target_soft: Array  # (n,) [rad]
     target_rate: Array  # (n,) [rad/s]
     target_vel: Array  # (n,) [rad/s]
     torque: Array  # (n,) [N m]
@@ -54,6 +56,8 @@ class SafetyLimits:
     stand_speed: float  # [rad/s]
     stand_min_ns: int
     stand_tolerance: float  # [rad]
+    settle_speed: float  # [rad/s]
+    settle_min_ns: int
     sit_pose: Array  # (n,) [rad]
     sit_speed: float  # [rad/s]
     sit_min_ns: int
@@ -112,12 +116,13 @@ def _limits(config: SafetyConfig, spec: RobotSpec, landings: Landings, where: st
         return per_joint(value, spec.joint_names, f"{where}: {key}")
 
     targets, gains, state, command = config.targets, config.gains, config.state, config.command
-    margin = joints(targets.margin, "targets.margin")
-    beyond = joints(state.joint_pos.limit, "state.joint_pos.limit")
+    stray = joints(state.joint_pos.limit, "state.joint_pos.limit")
     return SafetyLimits(
         joint_names=spec.joint_names,
-        target_lower=owned(spec.joint_lower + margin),
-        target_upper=owned(spec.joint_upper - margin),
+        lower=spec.joint_lower,
+        upper=spec.joint_upper,
+        target_beyond=joints(targets.beyond, "targets.beyond"),
+        target_soft=joints(targets.soft, "targets.soft"),
         target_rate=joints(targets.rate, "targets.rate"),
         target_vel=joints(targets.velocity, "targets.velocity"),
         torque=joints(targets.torque, "targets.torque"),
@@ -133,8 +138,8 @@ def _limits(config: SafetyConfig, spec: RobotSpec, landings: Landings, where: st
         tilt_ns=_ns(state.tilt.duration),
         joint_vel=joints(state.joint_vel.limit, "state.joint_vel.limit"),
         joint_vel_ns=_ns(state.joint_vel.duration),
-        joint_lower=owned(spec.joint_lower - beyond),
-        joint_upper=owned(spec.joint_upper + beyond),
+        joint_lower=owned(spec.joint_lower - stray),
+        joint_upper=owned(spec.joint_upper + stray),
         joint_pos_ns=_ns(state.joint_pos.duration),
         command_ticks=command.ticks,
         command_age_ns=_ns(command.max_age),
@@ -145,6 +150,8 @@ def _limits(config: SafetyConfig, spec: RobotSpec, landings: Landings, where: st
         stand_speed=config.stand.speed,
         stand_min_ns=_ns(config.stand.min_time),
         stand_tolerance=config.stand.tolerance,
+        settle_speed=config.settle.speed,
+        settle_min_ns=_ns(config.settle.min_time),
         sit_pose=spec.poses["sit"],
         sit_speed=config.sit.speed,
         sit_min_ns=_ns(config.sit.min_time),
@@ -158,9 +165,10 @@ def _faults(limits: SafetyLimits, spec: RobotSpec) -> list[str]:
     """Return what holds only between the file and the robot, one line per key and joint."""
     zero = np.zeros(len(spec.joint_names))
     above, any_ = zero + np.finfo(np.float64).tiny, zero + np.inf
-    lower, upper, most = limits.target_lower, limits.target_upper, spec.effort_limit
     checks: tuple[tuple[str, Array, Array, Array], ...] = (
-        ("targets.torque: above 0, up to the robot's peak [N m]", limits.torque, above, most),
+        ("targets.torque: above 0, up to the robot's peak [N m]", limits.torque, above, spec.effort_limit),
+        ("targets.beyond: not below 0 [rad]", limits.target_beyond, zero, any_),
+        ("targets.soft: above 0 [rad]", limits.target_soft, above, any_),
         ("targets.rate: above 0 [rad/s]", limits.target_rate, above, any_),
         ("targets.velocity: above 0 [rad/s]", limits.target_vel, above, any_),
         ("gains.stiffness: at least that of the stand [N m/rad]", limits.max_stiffness, spec.stand_stiffness, any_),
@@ -168,8 +176,6 @@ def _faults(limits: SafetyLimits, spec: RobotSpec) -> list[str]:
         ("damping: above 0, up to gains.damping [N m s/rad]", limits.damping, above, limits.max_damping),
         ("state.joint_vel.limit: above 0 [rad/s]", limits.joint_vel, above, any_),
         ("state.joint_pos.limit: not below 0 [rad]", limits.joint_upper - spec.joint_upper, zero, any_),
-        ("targets.margin: the stand pose stays a valid target [rad]", limits.stand_pose, lower, upper),
-        ("targets.margin: the sit pose stays a valid target [rad]", limits.sit_pose, lower, upper),
     )
     return [fault for check in checks for fault in _outside(limits.joint_names, *check)]
 

@@ -33,20 +33,31 @@ class Motion:
 
 def to_stand(limits: SafetyLimits, start: Array, gains: Gains, now_ns: int) -> Motion:
     """Return the way from ``start`` (n,) [rad], held with ``gains`` until now, to the start pose."""
-    pose = PoseRamp(start, limits.stand_pose, now_ns, limits.stand_speed, limits.stand_min_ns)
+    pose = PoseRamp(within(limits, start), limits.stand_pose, now_ns, limits.stand_speed, limits.stand_min_ns)
+    return Motion(pose, _stand_gains(limits, gains, now_ns))
+
+
+def settle(limits: SafetyLimits, start: Array, gains: Gains, now_ns: int) -> Motion:
+    """Return the quick way to the start pose that ends a policy's motion; arguments as of ``to_stand``."""
+    pose = PoseRamp(within(limits, start), limits.stand_pose, now_ns, limits.settle_speed, limits.settle_min_ns)
     return Motion(pose, _stand_gains(limits, gains, now_ns))
 
 
 def to_sit(limits: SafetyLimits, start: Array, gains: Gains, now_ns: int) -> Motion:
     """Return the way from ``start`` (n,) [rad], held with ``gains`` until now, to the sit pose."""
-    pose = PoseRamp(start, limits.sit_pose, now_ns, limits.sit_speed, limits.sit_min_ns)
+    pose = PoseRamp(within(limits, start), limits.sit_pose, now_ns, limits.sit_speed, limits.sit_min_ns)
     return Motion(pose, _stand_gains(limits, gains, now_ns))
 
 
 def hold(limits: SafetyLimits, joint_pos: Array, gains: Gains, now_ns: int) -> Motion:
     """Return staying at ``joint_pos`` (n,) [rad], with the stand gains."""
-    pose = PoseRamp(joint_pos, joint_pos, now_ns, limits.stand_speed, limits.stand_min_ns)
-    return Motion(pose, _stand_gains(limits, gains, now_ns))
+    there = within(limits, joint_pos)
+    return Motion(PoseRamp(there, there, now_ns, limits.stand_speed, 1), _stand_gains(limits, gains, now_ns))
+
+
+def within(limits: SafetyLimits, joint_pos: Array) -> Array:
+    """Return ``joint_pos`` (n,) [rad] with joints that lean on a stop, or on its noise, put at the robot's limit."""
+    return owned(np.minimum(np.maximum(joint_pos, limits.lower), limits.upper))
 
 
 def damping(limits: SafetyLimits, joint_pos: Array, stamp_ns: int) -> JointCommand:

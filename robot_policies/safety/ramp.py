@@ -17,7 +17,7 @@ class PoseRamp:
         self.goal = goal
         self._start, self._way, self._start_ns = start, goal - start, start_ns
         distance = float(np.abs(self._way).max())
-        self._ns = max(min_ns, round(PEAK * distance / speed * 1e9))
+        self._ns = max(min_ns, round(PEAK * distance / speed * 1e9), 1)
         self.end_ns = start_ns + self._ns
 
     def at(self, now_ns: int) -> Array:
