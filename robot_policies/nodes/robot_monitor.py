@@ -29,6 +29,7 @@ class RobotMonitor:
         self._published: deque[tuple[int, int]] = deque(maxlen=256)  # stamp, monotonic time of that stamp [ns]
         self._latency, self._lateness, self._busy = Percentiles(), Percentiles(), Percentiles()
         self._cycles = 0
+        self._ready = False  # stands, and may be activated
         self.fell = False
         self._max_tilt = 0.0
 
@@ -53,7 +54,9 @@ class RobotMonitor:
         landing = self._step.landing
         text = record.mode.value if landing is None else f"{record.mode.value}:{landing}"
         names = tuple(trip.name for trip in record.trips)
-        changed = text != self.mode_text or names != self._latched
+        ready = self._step.ramp_done
+        changed = text != self.mode_text or names != self._latched or ready != self._ready
+        self._ready = ready
         if text != self.mode_text:
             self.mode_text = text
             self._modes.append((text, record.state.stamp_ns))
@@ -80,6 +83,7 @@ class RobotMonitor:
         step = self._step
         return {
             "mode": self.mode_text,
+            "ready": step.ramp_done,
             "lease": step.lease.holder if step.lease else "",
             "gain_profile": step.active_profile or "",
             "cycles": self._cycles,

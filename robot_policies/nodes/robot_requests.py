@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.node import Node
-from rclpy.parameter import Parameter
+from rclpy.parameter import Parameter, parameter_value_to_python
 from std_srvs.srv import SetBool, Trigger
 
 from robot_policies.control.lease import Lease
@@ -24,14 +24,14 @@ GAINS = ("gain_profile.name", "gain_profile.stiffness", "gain_profile.damping")
 
 @schema
 class LeaseRequest:
-    """The JSON of the parameter ``command_lease``: taken, or given back with ``release``."""
+    """The fields of a call of ``command_lease``: taken, or given back with ``release``."""
 
     holder: str
     control_dt_ns: int = 0
     gain_profile: str = ""
     inputs: tuple[str, ...] = ()
     release: bool = False
-    error: Optional[str] = None
+    error: str = ""
 
 
 class RobotRequests:
@@ -48,7 +48,9 @@ class RobotRequests:
         node.declare_parameter(GAINS[0], "")
         node.declare_parameter(GAINS[1], Parameter.Type.DOUBLE_ARRAY)
         node.declare_parameter(GAINS[2], Parameter.Type.DOUBLE_ARRAY)
-        node.declare_parameter("command_lease", "")
+        # A service of our own with a standard type: rclpy answers a granted parameter without the reason, and the
+        # holder needs the moment of the grant.
+        node.create_service(SetParametersAtomically, "command_lease", self._lease)
         node.add_on_set_parameters_callback(self._set)
 
     def _trigger(self, request: Request) -> Callable[[Any, Any], Any]:
@@ -63,12 +65,9 @@ class RobotRequests:
 
     def _set(self, parameters: list[Parameter]) -> SetParametersResult:
         values = {parameter.name: parameter.value for parameter in parameters}
-        fixed = sorted(name for name in values if name not in (*GAINS, "command_lease"))
+        fixed = sorted(name for name in values if name not in GAINS)
         if fixed:
-            valid = [*GAINS, "command_lease"]
-            return _result(Reply(False, expected("parameters that can change while running", ", ".join(fixed), valid)))
-        if "command_lease" in values:
-            return _result(self._lease(values))
+            return _result(Reply(False, expected("parameters that can change while running", ", ".join(fixed), GAINS)))
         return _result(self._gains(values))
 
     def _gains(self, values: dict[str, Any]) -> Reply:
@@ -77,23 +76,29 @@ class RobotRequests:
         name, stiffness, damping = (values[key] for key in GAINS)
         return self._step.set_gain_profile(GainProfile(name, np.array(stiffness), np.array(damping)))
 
-    def _lease(self, values: dict[str, Any]) -> Reply:
-        if set(values) != {"command_lease"}:
-            return Reply(False, expected("command_lease alone", ", ".join(sorted(values)), "one call of its own"))
-        try:
-            asked = parse(LeaseRequest, json.loads(values["command_lease"]), "command_lease")
-        except (json.JSONDecodeError, SchemaError) as error:
-            return Reply(False, f"command_lease: {error}")
+    def _lease(
+        self, request: SetParametersAtomically.Request, response: SetParametersAtomically.Response
+    ) -> SetParametersAtomically.Response:
+        """Give or take back the lease; the answer's reason is the moment of it [ns], or why not."""
+        values = {p.name: parameter_value_to_python(p.value) for p in request.parameters}
         now_ns = self._now_ns()
+        try:
+            asked = parse(LeaseRequest, {k: list(v) if k == "inputs" else v for k, v in values.items()}, "command_lease")
+        except (SchemaError, TypeError) as error:
+            response.result = _result(Reply(False, str(error)))
+            return response
+        reply = self._apply(asked, now_ns)
+        if reply.ok:
+            self._on_lease(None if asked.release else asked.control_dt_ns)
+            reply = Reply(True, str(now_ns))
+        response.result = _result(reply)
+        return response
+
+    def _apply(self, asked: LeaseRequest, now_ns: int) -> Reply:
         if asked.release:
-            reply = self._step.release_lease(asked.holder, now_ns, asked.error)
-        else:
-            lease = Lease(asked.holder, asked.control_dt_ns, asked.gain_profile, asked.inputs)
-            reply = self._step.take_lease(lease, now_ns)
-        if not reply.ok:
-            return reply
-        self._on_lease(None if asked.release else asked.control_dt_ns)
-        return Reply(True, json.dumps({"granted_ns": now_ns, "message": reply.message}))
+            return self._step.release_lease(asked.holder, now_ns, asked.error or None)
+        lease = Lease(asked.holder, asked.control_dt_ns, asked.gain_profile, asked.inputs)
+        return self._step.take_lease(lease, now_ns)
 
 
 def _answer(reply: Reply, response: Any) -> Any:

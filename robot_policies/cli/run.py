@@ -1,0 +1,125 @@
+"""``robot-policies run``: starts a bring-up, makes the robot stand, activates the policy, and reports."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from robot_policies import resources
+from robot_policies.bundle.load import load_bundle
+from robot_policies.cli.processes import Processes, set_discovery_defaults
+from robot_policies.exceptions import ResourceError, RobotError, expected
+from robot_policies.nodes.bringup import load_bringup
+from robot_policies.robot_spec import load_robot_spec
+from robot_policies.safety.limits import load_safety
+
+HELP = "run a policy on a simulated robot through ROS 2 nodes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``run``."""
+    parser.add_argument("--bringup", default="sim", help="a file of config/bringup (default: %(default)s)")
+    parser.add_argument("--robot", help="a file of config/robots")
+    parser.add_argument("--policy", help="a bundle: name or folder")
+    parser.add_argument("--namespace", default="", help="of all nodes, for many robots side by side")
+    parser.add_argument("--headless", action="store_true", help="no viewer")
+    parser.add_argument("--lockstep", action="store_true", help="the simulator waits for the policy; time is simulated")
+    parser.add_argument("--seconds", type=float, help="end this long after activation (default: until Ctrl-C)")
+    parser.add_argument("--velocity", help="VX,VY,WZ [m/s, m/s, rad/s] to command (default: none, use a teleop)")
+    parser.add_argument("--json", type=Path, help="write the report to this file")
+    parser.add_argument("arguments", nargs="*", metavar="NAME:=VALUE", help="other arguments of the bring-up")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run until the time is over or Ctrl-C; 0 if the robot did what it should, 1 if not, 2 for a wrong argument."""
+    given, velocity = _given(args), _velocity(args.velocity)
+    bringup = load_bringup(args.bringup)
+    values = {**bringup.arguments, **given}
+    processes = Processes(bringup.resolve(given))
+    _check_names(values)
+    if args.json is not None:
+        _check_writable(args.json)
+    set_discovery_defaults()
+    # rclpy reads the environment as it is imported.
+    from robot_policies.cli.session import Session
+
+    session = Session(processes, args.namespace, bool(values.get("clock") == "lockstep"))
+    started = time.monotonic()
+    try:
+        session.start(velocity)
+        session.drive(args.seconds)
+    except RobotError as error:
+        session.error = str(error)
+    finally:
+        report = session.end()
+    report = {"robot": values["robot"], "policy": values["policy"], **report, "command_mps": velocity[0] if velocity else 0.0}
+    report["wall_seconds"] = round(time.monotonic() - started, 3)
+    _tell(report, args.json)
+    return 0 if report["ok"] else 1
+
+
+def _given(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of the bring-up that the command line gives."""
+    given: dict[str, Any] = {}
+    for text in args.arguments:
+        name, separator, value = text.partition(":=")
+        if not separator:
+            raise ResourceError(expected("an argument of the bring-up", text, "NAME:=VALUE"))
+        given[name] = value
+    for name in ("robot", "policy"):
+        if getattr(args, name) is not None:
+            given[name] = getattr(args, name)
+    if args.namespace:
+        given["namespace"] = args.namespace
+    if args.headless:
+        given["headless"] = True
+    if args.lockstep:
+        given["clock"] = "lockstep"
+    if args.seconds is not None and not args.seconds > 0.0:
+        raise ResourceError(expected("--seconds", args.seconds, "more than 0"))
+    return given
+
+
+def _velocity(text: str | None) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        x, y, yaw = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ResourceError(expected("--velocity", text, "VX,VY,WZ such as 0.8,0,0")) from error
+    return x, y, yaw
+
+
+def _check_names(values: dict[str, Any]) -> None:
+    """Refuse a robot, bundle or safety file that is wrong before any process starts."""
+    spec = load_robot_spec(str(values["robot"]))
+    load_bundle(str(values["policy"]), spec)
+    load_safety(str(values.get("safety") or spec.name), spec)
+    if "backend" in values:
+        resources.plugin("robots", str(values["backend"]))
+
+
+def _check_writable(path: Path) -> None:
+    if not path.parent.is_dir() or path.is_dir():
+        raise ResourceError(expected("--json: a file to write", path, "a file in a folder that exists"))
+
+
+def _tell(report: dict[str, Any], path: Path | None) -> None:
+    if path is not None:
+        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    speed, latency = report["speed_mps"], report["latency_ms"] or {}
+    parts = [f"{report['policy']} on {report['robot']}: {report['seconds']:.1f} s"]
+    if speed is not None:
+        parts.append(f"{report['distance_m']:.2f} m at {speed:.2f} m/s for {report['command_mps']:.2f} commanded")
+    parts.append("fell" if report["fell"] else "no fall")
+    if latency:
+        parts.append("latency p50/p95/p99/max " + "/".join(f"{latency[k]:.2f}" for k in ("p50", "p95", "p99", "max")) + " ms")
+    print(", ".join(parts))
+    for trip in report["trips"]:
+        print(f"trip {trip['name']} in {trip['mode']}: {trip['detail']}")
+    if report["error"]:
+        print(f"robot-policies run: {report['error']}", file=sys.stderr)

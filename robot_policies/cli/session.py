@@ -1,0 +1,100 @@
+"""One session of ``robot-policies run``: processes, operator and report. The only verb that speaks ROS itself."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import rclpy
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+
+from robot_policies.cli.processes import Processes
+from robot_policies.exceptions import RobotError
+from robot_policies.nodes.operator import Operator
+from robot_policies.nodes.runtime import Stop
+
+
+class Interrupted(RobotError):
+    """Ctrl-C while something was waited for: an ordinary end."""
+
+
+class Session:
+    """Starts and ends everything; ``error`` says what went wrong, if anything did."""
+
+    def __init__(self, processes: Processes, namespace: str, lockstep: bool) -> None:
+        """Connect an operator to the namespace."""
+        self._processes = processes
+        self.error = ""
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        self._stop = Stop()
+        parameters = [Parameter("use_sim_time", value=lockstep)]
+        node = Node("operator", namespace=namespace.strip("/"), parameter_overrides=parameters)
+        self._operator = Operator(node, self._check)
+        self._active_ns: int | None = None
+
+    def start(self, velocity: tuple[float, float, float] | None) -> None:
+        """Start the processes, stand the robot up and activate the policy."""
+        self._processes.start()
+        operator = self._operator
+        operator.stand()
+        operator.activate()
+        self._active_ns = operator.stamp_ns
+        if velocity is not None:
+            operator.command(*velocity)
+
+    def drive(self, seconds: float | None) -> None:
+        """Serve until ``seconds`` of the robot's clock are over, or until Ctrl-C."""
+        assert self._active_ns is not None
+        end_ns = None if seconds is None else self._active_ns + int(seconds * 1e9)
+        self._operator.run(lambda: end_ns is not None and self._operator.stamp_ns >= end_ns)
+
+    def end(self) -> dict[str, Any]:
+        """End everything and return the report. A robot that is up goes to damping."""
+        operator = self._operator
+        seconds = 0.0 if self._active_ns is None else (operator.stamp_ns - self._active_ns) * 1e-9
+        if self._stop.requested:
+            self.error = ""
+        self._settle()
+        report = self._report(seconds)
+        self._processes.stop()
+        operator.close()
+        rclpy.try_shutdown()
+        return report
+
+    def _settle(self) -> None:
+        """Wait for one more report of each node, so that the last ticks are counted."""
+        end = time.monotonic() + 1.2
+        try:
+            self._operator.run(lambda: time.monotonic() > end or self._stop.requested)
+        except RobotError as error:
+            self.error = self.error or str(error)
+
+    def _report(self, seconds: float) -> dict[str, Any]:
+        robot, policy, track = self._operator.robot, self._operator.policy, self._operator.track
+        velocity = track.mean_velocity()
+        report = {
+            "seconds": round(seconds, 3),
+            "fell": bool(robot.get("fell", False)),
+            "distance_m": track.distance(),
+            "speed_mps": None if velocity is None else velocity[0],
+            "velocity": velocity,
+            "ticks": policy.get("ticks", 0),
+            "missed_ticks": policy.get("missed_ticks", 0),
+            "latency_ms": robot.get("latency_ms"),
+            "lateness_ms": robot.get("lateness_ms"),
+            "tick_ms": policy.get("tick_ms"),
+            "cycle_ms": robot.get("cycle_ms"),
+            "clamps": robot.get("clamps", {}),
+            "refusals": robot.get("refusals", {}),
+            "modes": [{"mode": mode, "stamp_ns": stamp} for mode, stamp in robot.get("modes", [])],
+            "trips": robot.get("trips", []),
+            "error": self.error,
+        }
+        return {**report, "ok": not (report["fell"] or report["trips"] or self.error)}
+
+    def _check(self) -> None:
+        if self._stop.requested:
+            raise Interrupted("stopped by the user")
+        self._processes.check()

@@ -1,0 +1,144 @@
+"""The operator of a bring-up: arms, stands, activates the policy, commands a velocity, and watches.
+
+A person does the same with a pad and ``ros2 lifecycle``. It uses what any other node could: services, topics and
+/diagnostics, so that a report of it is a report of what the nodes did.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import TwistStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_srvs.srv import SetBool, Trigger
+
+from robot_policies.exceptions import RobotError, expected
+from robot_policies.nodes import diagnostics
+from robot_policies.nodes.conversions import set_stamp, to_ns
+from robot_policies.nodes.runtime import BEST_EFFORT, RELIABLE, Spinner
+from robot_policies.nodes.track import Track
+
+VELOCITY_PERIOD_NS = 100_000_000  # well within the usual 0.5 s limit of a velocity command's age
+ANSWER_LIMIT = 5.0  # [s]
+
+Check = Callable[[], None]  # raises when a process of the bring-up has ended
+
+
+class Operator:
+    """Operates one robot and one policy node in the namespace of ``node``.
+
+    Attributes:
+        stamp_ns: stamp of the newest joint state.
+        robot, policy: the newest values of their /diagnostics.
+        track: where the robot went, from the simulator's ground truth, if there is one.
+    """
+
+    def __init__(self, node: Node, check: Check) -> None:
+        """Connect; ``check`` is called while waiting."""
+        self._node, self._spinner, self._check = node, Spinner(node), check
+        self.stamp_ns = 0
+        self.robot: dict[str, Any] = {}
+        self.policy: dict[str, Any] = {}
+        self.track = Track()
+        self._velocity = TwistStamped()
+        self._commanding = False
+        self._next_velocity_ns = 0
+        namespace = node.get_namespace().rstrip("/")
+        self._robot_name, self._policy_name = f"{namespace}/robot_node", f"{namespace}/policy_node"
+        self._triggers = {name: node.create_client(Trigger, name) for name in ("stand", "damp", "estop", "reset")}
+        self._arm = node.create_client(SetBool, "arm")
+        self._transition = node.create_client(ChangeState, "policy_node/change_state")
+        self._cmd_vel = node.create_publisher(TwistStamped, "cmd_vel", RELIABLE)
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics, 10)
+        node.create_subscription(JointState, "joint_states", self._state, BEST_EFFORT)
+        node.create_subscription(Odometry, "ground_truth/odom", self.track.add, BEST_EFFORT)
+
+    def stand(self, limit: float = 30.0) -> None:
+        """Arm and stand up. Raises ``RobotError`` where the robot node refuses or does not get there."""
+        self.call(self._arm, SetBool.Request(data=True))
+        self.call(self._triggers["stand"], Trigger.Request())
+        self.wait(lambda: bool(self.robot.get("ready")), limit, "the robot to stand")
+
+    def activate(self) -> None:
+        """Configure and activate the policy node. Raises ``RobotError`` with its reason."""
+        for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+            self._change(transition)
+        self.wait(lambda: self.robot.get("mode") == "active", ANSWER_LIMIT, "mode active")
+        self.track.begin(next(stamp for mode, stamp in reversed(self.robot["modes"]) if mode == "active"))
+
+    def deactivate(self) -> None:
+        """Deactivate the policy node; the robot goes back to the stand."""
+        self._change(Transition.TRANSITION_DEACTIVATE)
+
+    def damp(self) -> None:
+        """Ask for damping."""
+        self.call(self._triggers["damp"], Trigger.Request())
+
+    def command(self, lin_vel_x: float, lin_vel_y: float, ang_vel_z: float) -> None:
+        """Command a velocity from now on."""
+        linear, angular = self._velocity.twist.linear, self._velocity.twist.angular
+        linear.x, linear.y, angular.z = lin_vel_x, lin_vel_y, ang_vel_z
+        self._commanding = True
+
+    def run(self, done: Callable[[], bool]) -> None:
+        """Serve until ``done()``."""
+        while not done():
+            self._check()
+            self._spinner.spin_for(0.05)
+
+    def wait(self, done: Callable[[], bool], limit: float, what: str) -> None:
+        """Serve until ``done()``. Raises ``RobotError`` after ``limit`` [s], with what the robot says."""
+        end = time.monotonic() + limit
+        while not done():
+            if time.monotonic() > end:
+                raise RobotError(expected(f"{what} within {limit:g} s", self._said(), "see /diagnostics"))
+            self._check()
+            self._spinner.spin_for(0.02)
+
+    def call(self, client: Any, request: Any, start_limit: float = 30.0) -> str:
+        """Call a service once it is there and return its message. Raises ``RobotError`` where it refuses."""
+        self.wait(client.service_is_ready, start_limit, f"the service {client.srv_name}")
+        future = client.call_async(request)
+        end = time.monotonic() + ANSWER_LIMIT
+        while not self._spinner.spin_until(future, 0.1):
+            self._check()
+            if time.monotonic() > end:
+                raise RobotError(expected(f"an answer of {client.srv_name}", "none", f"one in {ANSWER_LIMIT:g} s"))
+        result = future.result()
+        if not result.success:
+            raise RobotError(f"{client.srv_name}: {getattr(result, 'message', '') or self._said()}")
+        return str(getattr(result, "message", ""))
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._spinner.close()
+        self._node.destroy_node()
+
+    def _change(self, transition: int) -> None:
+        self.call(self._transition, ChangeState.Request(transition=Transition(id=transition)))
+
+    def _said(self) -> str:
+        said = [self.robot.get("message"), self.policy.get("message")]
+        return "; ".join(str(text) for text in said if text) or "nothing heard"
+
+    def _diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {**diagnostics.read(status), "message": status.message}
+            if status.name == self._robot_name:
+                self.robot = values
+            elif status.name == self._policy_name:
+                self.policy = values
+
+    def _state(self, message: JointState) -> None:
+        self.stamp_ns = to_ns(message.header.stamp)
+        if self._commanding and self.stamp_ns >= self._next_velocity_ns:
+            self._next_velocity_ns = self.stamp_ns + VELOCITY_PERIOD_NS
+            set_stamp(self._velocity.header.stamp, self.stamp_ns)
+            self._cmd_vel.publish(self._velocity)

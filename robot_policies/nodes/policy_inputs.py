@@ -1,0 +1,109 @@
+"""The newest inputs of a policy beside the robot's state: velocity commands and depth images, by stamp.
+
+A command or image takes effect at the first tick whose state has its stamp or a later one, so that runs in lockstep
+do not depend on when a message happened to arrive.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from geometry_msgs.msg import Twist, TwistStamped
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, QoSReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from robot_policies.exceptions import InputError, expected
+from robot_policies.nodes.conversions import depth_image, velocity_command
+from robot_policies.nodes.runtime import RELIABLE
+from robot_policies.types import DepthImage, VelocityCommand
+
+AHEAD_NS = 5_000_000_000  # a stamp farther ahead than this is refused instead of waited for
+SENSOR = QoSProfile(depth=2, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+
+
+class Stamped(Protocol):
+    """A value with a stamp."""
+
+    @property
+    def stamp_ns(self) -> int:
+        """When it was captured or asked for."""
+
+
+T = TypeVar("T", bound=Stamped)
+
+
+class Inbox(Generic[T]):
+    """Keeps the values that are not yet due, and the newest that is."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[T] = deque(maxlen=64)
+        self._newest: T | None = None
+        self.received = 0
+
+    def put(self, value: T) -> None:
+        """Take a value in."""
+        self._waiting.append(value)
+        self.received += 1
+
+    def at(self, stamp_ns: int) -> T | None:
+        """Return the newest value whose stamp is at or before ``stamp_ns``."""
+        due = [value for value in self._waiting if value.stamp_ns <= stamp_ns]
+        if due:
+            newest = max(due, key=lambda value: value.stamp_ns)
+            if self._newest is None or newest.stamp_ns >= self._newest.stamp_ns:
+                self._newest = newest
+            self._waiting = deque((v for v in self._waiting if v.stamp_ns > stamp_ns), maxlen=64)
+        return self._newest
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._waiting.clear()
+        self._newest = None
+
+
+class PolicyTopics:
+    """Subscribes to what the bundle reads. Malformed messages are refused whole and counted."""
+
+    def __init__(self, node: Node, depth_names: tuple[str, ...], stamped: bool, now_ns: Callable[[], int]) -> None:
+        """Subscribe to ``cmd_vel`` (TwistStamped, or Twist unless ``stamped``) and to the depth image, if any."""
+        self.velocity: Inbox[VelocityCommand] = Inbox()
+        self.depth: dict[str, Inbox[DepthImage]] = {name: Inbox() for name in depth_names}
+        self.refused = 0
+        self.last_error = ""
+        self._now_ns = now_ns
+        node.create_subscription(TwistStamped if stamped else Twist, "cmd_vel", self._velocity, RELIABLE)
+        for name in depth_names:
+            # The first depth input has the plain topic; a second camera is told apart by the input's name.
+            topic = "depth/image_rect" if len(depth_names) == 1 else f"{name}/depth/image_rect"
+            node.create_subscription(Image, topic, self._image(name), SENSOR)
+
+    def clear(self) -> None:
+        """Forget what came before an activation."""
+        self.velocity.clear()
+        for inbox in self.depth.values():
+            inbox.clear()
+
+    def _velocity(self, message: TwistStamped | Twist) -> None:
+        now_ns = self._now_ns()
+        value = velocity_command(message, now_ns)
+        if value.stamp_ns - now_ns > AHEAD_NS:
+            ahead = f"{(value.stamp_ns - now_ns) * 1e-9:.3f} s ahead"
+            self._refuse(expected("cmd_vel: a stamp on the robot's clock", ahead, "at most 5 s ahead, or 0"))
+        else:
+            self.velocity.put(value)
+
+    def _image(self, name: str) -> Callable[[Image], None]:
+        def callback(message: Image) -> None:
+            try:
+                self.depth[name].put(depth_image(message))
+            except InputError as error:
+                self._refuse(f"{name}: {error}")
+
+        return callback
+
+    def _refuse(self, error: str) -> None:
+        self.refused += 1
+        self.last_error = error

@@ -1,0 +1,228 @@
+"""The policy node: a bundle's policy as a lifecycle node, ticking on the stamps of the robot's states.
+
+``configure`` loads the bundle, ``activate`` offers its gains and takes the command lease, and then every state that
+passes the next deadline is one policy step. Any error of a step gives the lease back with its reason, so that the robot
+lands; the node is inactive then, and can be activated again once the robot was reset.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from rclpy._rclpy_pybind11 import RCLError
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import JointState
+
+from robot_policies.bundle.load import load_bundle
+from robot_policies.control import pacing
+from robot_policies.control.policy_step import PolicyStep
+from robot_policies.exceptions import InputError, RobotError, RobotPoliciesError
+from robot_policies.nodes.conversions import CommandMessage
+from robot_policies.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
+from robot_policies.nodes.policy_inputs import PolicyTopics
+from robot_policies.nodes.policy_monitor import PolicyMonitor
+from robot_policies.nodes.robot_client import RobotClient
+from robot_policies.nodes.runtime import RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
+from robot_policies.nodes.state_assembler import StateAssembler
+from robot_policies.robot_spec import load_robot_spec
+from robot_policies.types import PolicyInputs, RobotState
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+DIAGNOSTICS_PERIOD = 0.5  # [s]
+
+
+class PolicyNode(LifecycleNode):
+    """One policy for one robot."""
+
+    def __init__(self) -> None:
+        """Declare the parameters; nothing is loaded and nothing is subscribed before ``configure``."""
+        super().__init__("policy_node")
+        for name, default in (("robot", "go2"), ("policy", "go2_walk"), ("robot_node", "robot_node")):
+            self.declare_parameter(name, default)
+        self.declare_parameter("cmd_vel_stamped", True)
+        refuse_unknown_parameters(self)
+        self._error = ""
+        self._active = False
+        self._deadline_ns: int | None = None  # None: the first state after the lease
+        self._granted_ns = 0
+        self._state: RobotState | None = None
+        # A robot or policy that does not exist is told at once, not at a transition that somebody asks for later.
+        spec = load_robot_spec(self._text("robot"))
+        self._spec, self._bundle = spec, load_bundle(self._text("policy"), spec)
+        self._monitor = PolicyMonitor()
+        self._diagnostics = Diagnostics(self, spec.name)
+        self._robot = RobotClient(self, self._text("robot_node"))
+        self._next_diagnostics = 0.0
+
+    # Transitions.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Build the policy and subscribe."""
+        self._step = PolicyStep(self._bundle, self._spec)
+        contract = self._bundle.contract
+        terms = {term.term for group in contract.observations.values() for term in group.terms}
+        stamped = bool(self.get_parameter("cmd_vel_stamped").value)
+        self._topics = PolicyTopics(self, tuple(contract.depth), stamped, self._now_ns)
+        self._states = StateAssembler(self, self._spec, "base_lin_vel" in terms, self._on_state)
+        self._message = CommandMessage(self._spec.joint_names)
+        self._commands = self.create_publisher(JointState, "joint_command", RELIABLE)
+        pacing.prepare(self.get_logger().warning)
+        return SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Offer the gains and take the lease. FAILURE, with the reason logged, where the robot node refuses."""
+        contract, gains = self._bundle.contract, self._step.gains
+        self._step.reset()
+        self._topics.clear()
+        try:
+            if self._state is not None:
+                self._step.check_start(self._state)
+            self._robot.set_gain_profile(gains)
+            inputs = tuple(contract.limits.inputs)
+            self._granted_ns = self._robot.take_lease(self._step.control_dt_ns, gains.name, inputs)
+        except (RobotError, InputError) as error:
+            return self._refused(error)
+        self._error, self._deadline_ns, self._active = "", None, True
+        self._monitor.activated()
+        if self._state is not None:
+            self._tick(self._state)  # the first due state may have come while the robot node's answer was on its way
+        return SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give the lease back; with an error, if there was one, so that the robot lands."""
+        self._release(None)
+        return SUCCESS
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget the policy and the subscriptions."""
+        for subscription in list(self.subscriptions):
+            self.destroy_subscription(subscription)
+        self.destroy_publisher(self._commands)
+        return SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give the lease back, if it is held."""
+        self._release(None)
+        return SUCCESS
+
+    # States and ticks.
+
+    def _on_state(self, state: RobotState) -> None:
+        self._state = state
+        if self._active:
+            self._tick(state)
+
+    def _tick(self, state: RobotState) -> None:
+        """Take one step if ``state`` is due, and publish its command."""
+        first = self._deadline_ns is None
+        deadline_ns = self._granted_ns + 1 if self._deadline_ns is None else self._deadline_ns
+        if state.stamp_ns < deadline_ns:
+            return
+        begun_ns = time.monotonic_ns()
+        missed = 0 if first else (state.stamp_ns - deadline_ns) // self._step.control_dt_ns
+        start_ns = state.stamp_ns if first else deadline_ns
+        self._deadline_ns = start_ns + (missed + 1) * self._step.control_dt_ns
+        velocity = self._topics.velocity.at(state.stamp_ns)
+        images = {name: inbox.at(state.stamp_ns) for name, inbox in self._topics.depth.items()}
+        depth = {name: image for name, image in images.items() if image is not None}
+        try:
+            record = self._step(PolicyInputs(state, velocity, depth), self._clock_ns())
+        except InputError as error:
+            self._fail(error)
+            return
+        self._commands.publish(self._message.fill(record.command))
+        self._monitor.ticked(record, missed, state.stamp_ns - start_ns, begun_ns)
+
+    def _fail(self, error: RobotPoliciesError) -> None:
+        """End the lease with the reason and become inactive, ready to be activated again."""
+        self.get_logger().error(str(error))
+        self._error = str(error)
+        self._release(self._error)
+        self.trigger_deactivate()
+        self.tell()
+
+    def _release(self, error: str | None) -> None:
+        if not self._active:
+            return
+        self._active = False
+        try:
+            self._robot.release_lease(error)
+        except RobotError as refusal:  # a trip has ended the lease before, or the robot node is gone
+            self.get_logger().warning(str(refusal))
+
+    def _refused(self, error: RobotPoliciesError) -> TransitionCallbackReturn:
+        self.get_logger().error(f"not activated: {error}")
+        self._error = str(error)
+        self.tell()
+        return FAILURE
+
+    # Telling.
+
+    def tell_sometimes(self) -> None:
+        """Publish the diagnostics if half a second has passed."""
+        now = time.monotonic()
+        if now >= self._next_diagnostics:
+            self._next_diagnostics = now + DIAGNOSTICS_PERIOD
+            self.tell()
+
+    def tell(self) -> None:
+        """Publish the diagnostics now."""
+        values = {"active": self._active, "policy": self._bundle.contract.name, **self._monitor.values()}
+        level, message = (OK, "active" if self._active else "inactive")
+        if hasattr(self, "_states"):
+            topics, states = self._topics, self._states
+            values |= {"refused_inputs": topics.refused, "last_refusal": topics.last_error or states.last_error}
+            values |= {"incomplete_states": states.incomplete, "malformed_states": states.malformed}
+            level = WARN if topics.refused or states.malformed else OK
+        if self._error:
+            level, message = ERROR, self._error
+        self._diagnostics.publish(self._now_ns(), level, message, values)
+
+    def close(self) -> None:
+        """Give the lease back, if it is held, and end."""
+        self._release(None)
+        self._robot.close()
+        self.destroy_node()
+
+    def _now_ns(self) -> int:
+        """Return the robot's clock [ns], as far as this node can know it: the newest state's stamp."""
+        return self._state.stamp_ns if self._state is not None else int(self.get_clock().now().nanoseconds)
+
+    def _clock_ns(self) -> int | None:
+        """Return the time [ns] to judge a state's age by; in lockstep time stands still while this node works."""
+        if bool(self.get_parameter("use_sim_time").value):
+            return None
+        return int(self.get_clock().now().nanoseconds)
+
+    def _text(self, name: str) -> str:
+        return str(self.get_parameter(name).value)
+
+
+def _spin(node: PolicyNode, spinner: Spinner, stop: Stop) -> None:
+    while not stop.requested:
+        try:
+            spinner.spin_for(0.1)
+        except RCLError as error:
+            # rclpy lets a transition that the state machine does not know end the executor; it must not end the node.
+            node.get_logger().warning(f"refused: {error}")
+        node.tell_sometimes()
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; exit code 2 for a wrong parameter, robot or bundle, said in one line."""
+
+    def body(stop: Stop) -> None:
+        node = PolicyNode()
+        spinner = Spinner(node)
+        try:
+            _spin(node, spinner, stop)
+        finally:
+            node.close()
+
+    return run(body, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
