@@ -22,7 +22,8 @@ MAX_LAG_NS = 100_000_000
 class CycleClock:
     """The stamps of a robot's cycles.
 
-    ``real``: stamps are system time at the cycle's absolute deadline, so a late cycle does not delay the next one.
+    ``real``: stamps are system time at the cycle's absolute deadline, so a late cycle does not delay the next one;
+    the first deadline is one period after the first call of ``next_cycle``.
     ``lockstep``: stamps are ``epoch_ns`` + k periods, k = 1, 2, ...; time passes only in ``next_cycle``.
     """
 
@@ -34,7 +35,8 @@ class CycleClock:
         self.skipped_ns = 0  # time that was lost to stops longer than MAX_LAG_NS
         self._kind = kind
         self._system_ns = system_ns
-        self._stamp_ns = epoch_ns if kind == "lockstep" else system_ns()
+        self._stamp_ns = epoch_ns  # of the present cycle
+        self._started = kind == "lockstep"
 
     def now_ns(self) -> int:
         """Return the time [ns]: the system's, or in lockstep that of the present cycle."""
@@ -42,6 +44,8 @@ class CycleClock:
 
     def next_cycle(self, wait: Wait) -> int:
         """Pass the time until the next deadline in ``wait`` and return that deadline [ns]."""
+        if not self._started:
+            self._stamp_ns, self._started = self._system_ns(), True
         due = self._stamp_ns + self.period_ns
         if self._kind == "real":
             lag = self._system_ns() - due
