@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Annotated, Optional
 
 from pydantic import Field
 
-from robot_policies.exceptions import ResourceError, expected
+from robot_policies.exceptions import ResourceError, SchemaError, expected
 from robot_policies.resources import find
 from robot_policies.schema import load, schema
 
 Positive = Annotated[float, Field(gt=0)]
+Pair = tuple[float, float]  # low, high
 
 
 @schema
@@ -29,6 +29,14 @@ class Success:
 
 
 @schema
+class Vary:
+    """What differs from seed to seed, drawn uniformly. The sensors' noise differs too."""
+
+    foot_friction: Pair  # sliding friction of the feet on the ground
+    added_mass: Pair  # [kg], on the trunk, at its centre of mass
+
+
+@schema
 class Course:
     """What the robot has to cross, and the rules."""
 
@@ -36,8 +44,8 @@ class Course:
     description: str
     difficulties: tuple[float, ...]  # the levels that exist
     success: Success
-    terrain: Optional[str] = None  # name of a terrain of the simulator; None is the plane of the robot's model
-    terrain_options: dict[str, float] = field(default_factory=dict)
+    vary: Vary
+    terrain: Optional[str] = None  # name of one of the simulator's terrains; None is the plane
 
 
 def load_course(name: str, difficulty: float) -> Course:
@@ -48,6 +56,9 @@ def load_course(name: str, difficulty: float) -> Course:
         SchemaError: its file is not a course.
     """
     course = load(Course, find("courses", name))
+    for what, (low, high) in (("friction", course.vary.foot_friction), ("added_mass", course.vary.added_mass)):
+        if low > high:
+            raise SchemaError(expected(f"course {name}: vary: {what}", f"{low} to {high}", "low before high"))
     if difficulty not in course.difficulties:
         raise ResourceError(expected(f"course {name}: difficulty", difficulty, course.difficulties))
     return course

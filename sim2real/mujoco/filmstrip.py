@@ -6,6 +6,7 @@ numbers are unharmed.
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import subprocess
@@ -99,14 +100,17 @@ def _render(binary: str, episode: str, path: str) -> None:
     model.vis.global_.offheight, model.vis.global_.offwidth = HEIGHT, WIDTH
     data = mujoco.MjData(model)
     camera = mujoco.MjvCamera()
-    camera.distance, camera.azimuth, camera.elevation = 1.7, 90.0, -12.0
+    camera.distance, camera.elevation = 1.3, -12.0
     stored = np.load(episode)
     pictures = []
     with mujoco.Renderer(model, HEIGHT, WIDTH) as renderer:
         for qpos in stored["qpos"]:
             data.qpos[:] = qpos
             mujoco.mj_forward(model, data)
-            camera.lookat[:] = data.xpos[int(stored["body"])]
+            body = int(stored["body"])
+            camera.lookat[:] = data.xpos[body]
+            forward = data.xmat[body].reshape(3, 3)[:, 0]
+            camera.azimuth = 90.0 + math.degrees(math.atan2(forward[1], forward[0]))
             renderer.update_scene(data, camera)
             pictures.append(renderer.render().copy())
     Path(path).write_bytes(png(grid(pictures, int(stored["columns"]))))

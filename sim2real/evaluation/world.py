@@ -1,0 +1,72 @@
+"""What the course and the seed make of the simulated world, and the cameras in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import mujoco
+import numpy as np
+
+from robot_policies.contract import Contract
+from robot_policies.exceptions import ResourceError, expected
+from robot_policies.robot_spec import RobotSpec
+from robot_policies.types import Array, DepthImage, RobotState
+from sim2real.evaluation.course import Course
+from sim2real.evaluation.offline import Cameras
+from sim2real.mujoco import depth_camera
+from sim2real.mujoco.depth_camera import BasePose
+from sim2real.mujoco.robot import GroundTruth
+from sim2real.mujoco.world import TERRAINS, Terrain
+
+
+def varied_world(course: Course, spec: RobotSpec, seed: int) -> Terrain:
+    """Return what makes the world of one episode: the ground, and the feet and the trunk as ``seed`` draws them.
+
+    Raises:
+        ResourceError: the simulator has no such terrain.
+    """
+    ground = course.terrain or "flat"
+    if ground not in TERRAINS:
+        raise ResourceError(expected(f"course {course.name}: terrain", ground, TERRAINS))
+    random = np.random.default_rng((seed, 1))  # the robot's sensors draw from ``seed`` alone
+    friction = float(random.uniform(*course.vary.foot_friction))
+    added_mass = float(random.uniform(*course.vary.added_mass))
+
+    def build(world: mujoco.MjSpec) -> None:
+        TERRAINS[ground](world)
+        for foot in spec.feet:
+            world.geom(foot).friction[0] = friction
+        trunk = world.body(spec.base_bodies[0])
+        trunk.fullinertia = np.asarray(trunk.fullinertia) * (1.0 + added_mass / trunk.mass)
+        trunk.mass += added_mass
+
+    return build
+
+
+def simulated_cameras(
+    contract: Contract, spec: RobotSpec, truth: Callable[[], GroundTruth], terrain: str | None, seed: int
+) -> Cameras | None:
+    """Return the depth cameras that the bundle reads; None where it is blind.
+
+    A single depth input reads the robot's only camera; of several, each reads the camera of its name, as in the nodes.
+
+    Raises:
+        ResourceError: the robot has no such camera.
+    """
+    if not contract.depth:
+        return None
+    single = len(contract.depth) == 1
+    cameras = {
+        name: depth_camera.create(spec, {"camera": None if single else name, "terrain": terrain, "seed": seed})
+        for name in contract.depth
+    }
+
+    def pose() -> tuple[Array, BasePose]:
+        true = truth()
+        return true.joint_pos, BasePose(true.position, true.quat_wxyz)
+
+    def images(state: RobotState) -> Mapping[str, DepthImage]:
+        ready = {name: camera.step(state.stamp_ns, pose) for name, camera in cameras.items()}
+        return {name: released[-1] for name, released in ready.items() if released}
+
+    return images
