@@ -1,0 +1,63 @@
+"""From names to a running environment: the robot file and its model make the trained robot and its plant."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from robot_policies.robot_spec import RobotSpec, load_robot_spec
+from sim2real.mujoco.plant import motor_limits
+from sim2real.mujoco.world import world_spec
+from sim2real.training.env import WalkEnv
+from sim2real.training.model import Plant, build_plant
+from sim2real.training.rewards import Body
+from sim2real.training.robot import TrainedRobot
+from sim2real.training.task import Task
+
+
+def build_env(task: Task, envs: int, seed: int, threads: int = 2) -> WalkEnv:
+    """Return the environment of a task.
+
+    Raises:
+        ResourceError, SchemaError: the robot file or its model cannot be found or read.
+        RobotError: the robot has no model, or the model lacks a joint or a foot.
+    """
+    spec = load_robot_spec(task.robot)
+    plant = load_plant(spec, task.physics_dt)
+    return WalkEnv(task, trained_robot(spec, plant), plant, envs, seed, threads)
+
+
+def load_plant(spec: RobotSpec, physics_dt: float) -> Plant:
+    """Return the robot's model on flat ground. Raises as ``build_env``."""
+    world = world_spec(spec, look=False)
+    return build_plant(world, spec.joint_names, spec.feet, physics_dt)
+
+
+def trained_robot(spec: RobotSpec, plant: Plant) -> TrainedRobot:
+    """Return the constants of training from the robot file; the default pose is its pose ``stand``."""
+    default = np.array(spec.poses["stand"])
+    feet = {name: index for index, name in enumerate(spec.feet)}
+    diagonals = ((feet["FR_foot"], feet["RL_foot"]), (feet["FL_foot"], feet["RR_foot"]))
+    return TrainedRobot(
+        joint_names=spec.joint_names,
+        feet=spec.feet,
+        body=Body(
+            default_joint_pos=default,
+            joint_lower=np.array(spec.joint_lower),
+            joint_upper=np.array(spec.joint_upper),
+            hips=np.array(["hip" in name for name in spec.joint_names], dtype=float),
+            diagonals=diagonals,
+        ),
+        motors=motor_limits(spec),
+        stand_height=_stand_height(plant, default),
+    )
+
+
+def _stand_height(plant: Plant, joint_pos: np.ndarray) -> float:
+    """Return how high the trunk's origin is when the lowest foot just touches the ground [m]."""
+    data = mujoco.MjData(plant.model)
+    data.qpos[:7] = (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+    data.qpos[list(plant.qpos)] = joint_pos
+    mujoco.mj_forward(plant.model, data)
+    height, _ = plant.foot_motion(data.sensordata[None])
+    return float(-height.min())

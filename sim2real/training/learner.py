@@ -1,0 +1,86 @@
+"""rsl-rl's PPO for a task: the only place that knows its arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from rsl_rl.algorithms import PPO
+from rsl_rl.models import MLPModel
+from rsl_rl.storage import RolloutStorage
+from tensordict import TensorDict
+
+from sim2real.training.env import Views, WalkEnv
+from sim2real.training.mirror import Mirror, actor_mirror, critic_mirror, joint_mirror
+from sim2real.training.task import Network, Task
+
+_GROUPS = {"actor": ["policy"], "critic": ["critic"]}
+
+
+def to_tensors(views: Views) -> TensorDict:
+    """Return both networks' inputs under the names that rsl-rl is given."""
+    tensors = {"policy": torch.from_numpy(views.actor), "critic": torch.from_numpy(views.critic)}
+    return TensorDict(tensors, batch_size=[len(views.actor)])
+
+
+def build_actor(observation: TensorDict, joints: int, network: Network) -> MLPModel:
+    """Return the policy network with its spread."""
+    spread = {"class_name": "GaussianDistribution", "init_std": network.init_std, "std_type": "log"}
+    return MLPModel(observation, _GROUPS, "actor", joints, network.hidden, "elu", False, spread)
+
+
+def build_ppo(task: Task, env: WalkEnv) -> PPO:
+    """Return PPO with fresh networks for ``env``."""
+    ppo, views = task.ppo, env.views()
+    observation, joints = to_tensors(views), len(env.robot.joint_names)
+    actor = build_actor(observation, joints, task.network)
+    critic = MLPModel(observation, _GROUPS, "critic", 1, task.network.hidden, "elu", False, None)
+    return PPO(
+        actor, critic, RolloutStorage("rl", len(env), ppo.steps, observation, [joints], "cpu"),
+        num_learning_epochs=ppo.num_learning_epochs, num_mini_batches=ppo.num_mini_batches,
+        clip_param=ppo.clip_param, gamma=ppo.gamma, lam=ppo.lam, value_loss_coef=ppo.value_loss_coef,
+        entropy_coef=ppo.entropy_coef, learning_rate=ppo.learning_rate, max_grad_norm=ppo.max_grad_norm,
+        desired_kl=ppo.desired_kl, schedule="adaptive", symmetry_cfg=_symmetry(task, env, views),
+    )  # fmt: skip
+
+
+def _symmetry(task: Task, env: WalkEnv, views: Views) -> dict[str, Any] | None:
+    if task.ppo.mirror == "none":
+        return None
+    hidden = views.critic.shape[1] - views.actor.shape[1] - 3 - 2 * len(env.robot.feet) - 1
+    actor = actor_mirror(task.terms, env.robot.joint_names)
+    augment = _Augment(actor, critic_mirror(actor, env.robot.feet, hidden), joint_mirror(env.robot.joint_names))
+    doubled = task.ppo.mirror == "augmentation"
+    return {
+        "env": env,
+        "data_augmentation_func": augment,
+        "use_data_augmentation": doubled,
+        "use_mirror_loss": not doubled,
+        "mirror_loss_coeff": 1.0,
+    }
+
+
+class _Augment:
+    """What rsl-rl calls to get each sample and its mirror image."""
+
+    def __init__(self, actor: Mirror, critic: Mirror, action: Mirror) -> None:
+        self._actor, self._critic, self._action = (_tensors(mirror) for mirror in (actor, critic, action))
+
+    def __call__(
+        self, env: object, obs: TensorDict | None = None, actions: torch.Tensor | None = None
+    ) -> tuple[TensorDict | None, torch.Tensor | None]:
+        """Return the values followed by their mirror images."""
+        if obs is not None:
+            both = {
+                name: torch.cat([obs[name], obs[name][:, index] * sign])
+                for name, (index, sign) in (("policy", self._actor), ("critic", self._critic))
+            }
+            obs = TensorDict(both, batch_size=[2 * obs.batch_size[0]])
+        if actions is not None:
+            index, sign = self._action
+            actions = torch.cat([actions, actions[:, index] * sign])
+        return obs, actions
+
+
+def _tensors(mirror: Mirror) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(mirror.index), torch.from_numpy(mirror.sign.astype("float32"))

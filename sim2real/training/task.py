@@ -1,0 +1,105 @@
+"""What a policy is trained for, as one frozen value; ``tasks.py`` holds the values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sim2real.randomization.ranges import Randomization, Range
+
+
+@dataclass(frozen=True)
+class ObservationTerm:
+    """One term of the actor's observation, in the words of the bundle's contract."""
+
+    term: str
+    size: int
+    scale: float
+    noise: float  # half width of the uniform noise, in units of the unscaled term
+
+
+@dataclass(frozen=True)
+class CommandRanges:
+    """Velocities that are asked of the base, and for how long."""
+
+    lin_vel_x: Range  # [m/s]
+    lin_vel_y: Range  # [m/s]
+    ang_vel_z: Range  # [rad/s]
+    standing: float  # share of the commands that are zero
+    forward: float  # share of the commands that ask for forward motion only
+    dead_band: float  # each axis below this is set to zero [m/s, rad/s]
+    hold: Range  # [s], how long one command is asked
+
+
+@dataclass(frozen=True)
+class Network:
+    """Shape of actor and critic, and the actor's first spread."""
+
+    hidden: tuple[int, ...] = (256, 128, 64)
+    init_std: float = 0.8  # [action units]
+
+
+@dataclass(frozen=True)
+class Ppo:
+    """Arguments of rsl-rl's PPO; names are its own, values those of legged_gym."""
+
+    steps: int = 24  # per environment and iteration
+    num_learning_epochs: int = 5
+    num_mini_batches: int = 4
+    clip_param: float = 0.2
+    gamma: float = 0.99
+    lam: float = 0.95
+    value_loss_coef: float = 1.0
+    entropy_coef: float = 0.01
+    learning_rate: float = 1e-3
+    max_grad_norm: float = 1.0
+    desired_kl: float = 0.01
+    mirror: str = "augmentation"  # none | loss | augmentation: how left and right are made alike
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that defines a training run but its seed, length and number of environments."""
+
+    name: str
+    robot: str
+    terms: tuple[ObservationTerm, ...]
+    commands: CommandRanges
+    rewards: Mapping[str, float]  # weight per second of each term of rewards.TERMS
+    stiffness: tuple[float, float, float]  # [N m/rad] hip, thigh, calf
+    damping: tuple[float, float, float]  # [N m s/rad] hip, thigh, calf
+    action_scale: float  # [rad]
+    action_clip: float  # of the raw action
+    base_height: float  # [m] of the trunk's origin over the ground, walking
+    foot_height: float  # [m] of a swinging foot's centre over the ground
+    air_time: float  # [s] of one swing
+    fall_penalty: float  # subtracted once
+    fall_tilt: float = 1.0  # [rad] between the base's z axis and up
+    control_dt: float = 0.02  # [s]
+    cycle_dt: float = 0.005  # [s], the robot's cycle: targets change here
+    physics_dt: float = 0.005  # [s]
+    episode: float = 20.0  # [s]
+    randomization: Randomization = field(default_factory=Randomization)
+    network: Network = field(default_factory=Network)
+    ppo: Ppo = field(default_factory=Ppo)
+
+    @property
+    def cycles(self) -> int:
+        """Robot cycles per control step."""
+        return round(self.control_dt / self.cycle_dt)
+
+    @property
+    def substeps(self) -> int:
+        """Physics steps per robot cycle."""
+        return round(self.cycle_dt / self.physics_dt)
+
+    @property
+    def episode_steps(self) -> int:
+        """Control steps per episode."""
+        return round(self.episode / self.control_dt)
+
+
+def weights(**terms: float) -> Mapping[str, float]:
+    """Return reward weights that nobody can change."""
+    return MappingProxyType(terms)
