@@ -1,12 +1,12 @@
 """A robot without physics: joints are where the command says, at once; the base hangs still and upright.
 
-It runs any robot file. Use it to try a bring-up, a safety file or a policy's wiring.
+It runs any robot file, in the place of a simulator. Use it to try a bring-up, a safety file or a policy's wiring.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class MockOptions:
     clock: ClockKind = "real"
     epoch_ns: int = 0  # lockstep: the clock before the first cycle [ns]
     start: str = "sit"  # a pose of the robot file
+    seed: int = 0  # as simulators take it; nothing is random here
+    terrain: Optional[str] = None  # as simulators take it; there is no ground here
 
 
 class MockRobot:

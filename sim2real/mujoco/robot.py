@@ -24,6 +24,7 @@ from robot_policies.schema import parse, schema
 from robot_policies.types import Array, JointCommand, RobotState, owned
 from sim2real.mujoco.plant import motor_limits, motor_torque
 from sim2real.mujoco.sensing import NoisySensors, noise_levels
+from sim2real.mujoco.urdf import robot_description
 from sim2real.mujoco.world import Terrain, build_model, map_model
 
 NotNegative = Annotated[float, Field(ge=0)]
@@ -131,6 +132,10 @@ class MujocoRobot:
             qpos=owned(data.qpos),
             ground_contacts=self._ground_contacts(),
         )
+
+    def description(self) -> str:
+        """Return the robot's URDF, made from its file and its model."""
+        return robot_description(self.spec, self.model)
 
     def close(self) -> None:
         """Let the motors go limp, as a robot does that loses its commands."""

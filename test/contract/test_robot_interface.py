@@ -122,6 +122,10 @@ def test_unknown_options_are_refused(make: Callable[..., Robot]) -> None:
         make(clock="sundial")
 
 
+def test_the_options_of_the_bring_up_suit_every_backend(make: Callable[..., Robot]) -> None:
+    assert make(seed=3, terrain="flat").read(no_wait).stamp_ns == PERIOD_NS
+
+
 def test_real_time_stamps_are_system_time_at_absolute_deadlines() -> None:
     now = [10_000_000_000]
 

@@ -327,6 +327,11 @@ def test_ground_truth_is_a_value_of_the_newest_cycle() -> None:
     assert np.array_equal(truth.position, kept)
 
 
+def test_it_describes_itself() -> None:
+    urdf = robot().description()
+    assert all(f'name="{joint}"' in urdf for joint in SPEC.joint_names)
+
+
 def test_close_lets_the_motors_go_limp() -> None:
     sim = robot(start="stand")
     sim.close()
