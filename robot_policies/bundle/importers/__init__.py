@@ -1,0 +1,1 @@
+"""Importers: policies of other projects become bundles. Nothing is guessed."""
