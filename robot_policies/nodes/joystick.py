@@ -2,6 +2,8 @@
 
 Axes and buttons are those of SDL's GameController interface, so they mean the same on every pad that SDL knows:
 axes left x, left y, right x, right y, left trigger, right trigger; left and up are positive, as in sensor_msgs/Joy.
+The four buttons at the right thumb are called by their place (A, B, X, Y of an Xbox pad are south, east, west, north),
+because a bare ``y`` on a ROS command line is the truth value.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from robot_policies.nodes.velocity_ranges import Velocity, VelocityRanges
 
 AXES = ("left_x", "left_y", "right_x", "right_y", "left_trigger", "right_trigger")
 BUTTONS = (
-    "a", "b", "x", "y", "back", "guide", "start", "left_stick", "right_stick", "left_shoulder", "right_shoulder",
-    "up", "down", "left", "right", "misc", "paddle1", "paddle2", "paddle3", "paddle4", "touchpad",
-)  # fmt: skip
+    *("south", "east", "west", "north", "back", "guide", "start"),
+    *("left_stick", "right_stick", "left_shoulder", "right_shoulder", "up", "down", "left", "right"),
+    *("misc", "paddle1", "paddle2", "paddle3", "paddle4", "touchpad"),
+)
 FULL = 32767.0  # SDL's full deflection
 
 
@@ -36,10 +39,10 @@ class PadLayout:
     """Which button does what; names of ``BUTTONS``."""
 
     dead_man: str = "left_shoulder"
-    estop: str = "b"
+    estop: str = "east"
     reset: str = "back"
-    stand: str = "y"
-    damp: str = "a"
+    stand: str = "north"
+    damp: str = "south"
     arm: str = "start"
 
     def __post_init__(self) -> None:

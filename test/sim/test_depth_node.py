@@ -122,7 +122,7 @@ def test_parts_of_different_stamps_are_never_mixed_and_bad_states_are_reported(p
         assert probe.until(lambda: len(images) == 2), "a good state after a bad one is captured"
 
 
-def test_in_real_time_it_keeps_its_rate_and_the_image_survives_the_wire(probe: Probe, domain: int) -> None:
+def test_it_keeps_its_rate_and_its_faults_survive_the_wire(probe: Probe, domain: int) -> None:
     with running(command(MODULE, "rate:=20", "delay:=0.0", "width:=212", "height:=120", "seed:=7"), domain):
         images = probe.hear(Image, "depth/image_rect", RELIABLE)
         simulator = Simulator(probe)
