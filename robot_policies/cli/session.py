@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import rclpy
@@ -55,8 +54,9 @@ class Session:
         operator = self._operator
         seconds = 0.0 if self._active_ns is None else (operator.stamp_ns - self._active_ns) * 1e-9
         if self._stop.requested:
-            self.error = ""
-        self._settle()
+            self.error = ""  # an ordinary end; the robot node lands by itself
+        else:
+            self._settle()
         report = self._report(seconds)
         self._processes.stop()
         operator.close()
@@ -64,10 +64,13 @@ class Session:
         return report
 
     def _settle(self) -> None:
-        """Wait for one more report of each node, so that the last ticks are counted."""
-        end = time.monotonic() + 1.2
+        """Deactivate the policy, so that its last tick is told, and hear both nodes once more."""
+        operator = self._operator
         try:
-            self._operator.run(lambda: time.monotonic() > end or self._stop.requested)
+            if operator.robot.get("mode") == "active":
+                operator.deactivate()
+                operator.wait(lambda: operator.robot.get("mode") != "active", 2.0, "the robot to leave active")
+            operator.wait(lambda: operator.policy.get("active") is not True, 2.0, "the policy node to be inactive")
         except RobotError as error:
             self.error = self.error or str(error)
 

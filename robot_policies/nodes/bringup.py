@@ -101,6 +101,8 @@ def _holds(condition: str, values: Mapping[str, Value]) -> bool:
 
 def _process(description: ProcessDescription, values: Mapping[str, Value], namespace: str) -> Process:
     parameters = {name: _substituted(value, values) for name, value in description.parameters.items()}
+    if values.get("clock") == "lockstep":
+        parameters["use_sim_time"] = True  # the simulator's /clock is everybody's
     return Process(
         description.name,
         description.executable,

@@ -62,6 +62,7 @@ class Operator:
 
     def stand(self, limit: float = 30.0) -> None:
         """Arm and stand up. Raises ``RobotError`` where the robot node refuses or does not get there."""
+        self.wait(lambda: bool(self.robot.get("cycles")), limit, "a running robot node")
         self.call(self._arm, SetBool.Request(data=True))
         self.call(self._triggers["stand"], Trigger.Request())
         self.wait(lambda: bool(self.robot.get("ready")), limit, "the robot to stand")

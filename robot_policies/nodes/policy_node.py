@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 
 from robot_policies.bundle.load import load_bundle
 from robot_policies.control import pacing
@@ -24,7 +25,7 @@ from robot_policies.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
 from robot_policies.nodes.policy_inputs import PolicyTopics
 from robot_policies.nodes.policy_monitor import PolicyMonitor
 from robot_policies.nodes.robot_client import RobotClient
-from robot_policies.nodes.runtime import RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
+from robot_policies.nodes.runtime import LATCHED, RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
 from robot_policies.nodes.state_assembler import StateAssembler
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.types import PolicyInputs, RobotState
@@ -45,6 +46,7 @@ class PolicyNode(LifecycleNode):
         refuse_unknown_parameters(self)
         self._error = ""
         self._active = False
+        self._seen_active = False  # robot_mode has said so since the lease was taken
         self._deadline_ns: int | None = None  # None: the first state after the lease
         self._granted_ns = 0
         self._state: RobotState | None = None
@@ -56,16 +58,20 @@ class PolicyNode(LifecycleNode):
         self._robot = RobotClient(self, self._text("robot_node"))
         self._next_diagnostics = 0.0
 
-    # Transitions.
+    # Transitions. rclpy swallows an exception of one of them, so each says what happened before it does.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Build the policy and subscribe."""
-        self._step = PolicyStep(self._bundle, self._spec)
+        """Build the policy and subscribe. FAILURE, with the reason logged, where the bundle's kind cannot run it."""
+        try:
+            self._step = PolicyStep(self._bundle, self._spec)
+        except RobotPoliciesError as error:
+            return self._refused(error)
         contract = self._bundle.contract
         terms = {term.term for group in contract.observations.values() for term in group.terms}
         stamped = bool(self.get_parameter("cmd_vel_stamped").value)
         self._topics = PolicyTopics(self, tuple(contract.depth), stamped, self._now_ns)
         self._states = StateAssembler(self, self._spec, "base_lin_vel" in terms, self._on_state)
+        self.create_subscription(String, "robot_mode", self._on_mode, LATCHED)
         self._message = CommandMessage(self._spec.joint_names)
         self._commands = self.create_publisher(JointState, "joint_command", RELIABLE)
         pacing.prepare(self.get_logger().warning)
@@ -84,15 +90,16 @@ class PolicyNode(LifecycleNode):
             self._granted_ns = self._robot.take_lease(self._step.control_dt_ns, gains.name, inputs)
         except (RobotError, InputError) as error:
             return self._refused(error)
-        self._error, self._deadline_ns, self._active = "", None, True
+        self._error, self._deadline_ns, self._active, self._seen_active = "", None, True, False
         self._monitor.activated()
         if self._state is not None:
             self._tick(self._state)  # the first due state may have come while the robot node's answer was on its way
         return SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give the lease back; with an error, if there was one, so that the robot lands."""
+        """Give the lease back; the robot goes back to the stand."""
         self._release(None)
+        self.tell()
         return SUCCESS
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -113,6 +120,16 @@ class PolicyNode(LifecycleNode):
         self._state = state
         if self._active:
             self._tick(state)
+
+    def _on_mode(self, message: String) -> None:
+        """Become inactive when the robot leaves ``active`` by itself: a trip or an operator has ended the lease."""
+        if message.data == "active":
+            self._seen_active = True
+        elif self._active and self._seen_active:
+            self._active = False
+            self._error = f"the robot went to {message.data}"
+            self.get_logger().warning(self._error)
+            self.trigger_deactivate()
 
     def _tick(self, state: RobotState) -> None:
         """Take one step if ``state`` is due, and publish its command."""
@@ -153,7 +170,7 @@ class PolicyNode(LifecycleNode):
             self.get_logger().warning(str(refusal))
 
     def _refused(self, error: RobotPoliciesError) -> TransitionCallbackReturn:
-        self.get_logger().error(f"not activated: {error}")
+        self.get_logger().error(f"refused: {error}")
         self._error = str(error)
         self.tell()
         return FAILURE

@@ -25,6 +25,7 @@ from robot_policies.types import Array, JointCommand, RobotState, owned
 from sim2real.mujoco.plant import motor_limits, motor_torque
 from sim2real.mujoco.sensing import NoisySensors, noise_levels
 from sim2real.mujoco.urdf import robot_description
+from sim2real.mujoco.urdf import robot_description
 from sim2real.mujoco.world import Terrain, build_model, map_model
 
 NotNegative = Annotated[float, Field(ge=0)]
@@ -135,6 +136,10 @@ class MujocoRobot:
 
     def description(self) -> str:
         """Return the robot's URDF, made from its file and its model."""
+        return robot_description(self.spec, self.model)
+
+    def description(self) -> str:
+        """Return the URDF of the robot."""
         return robot_description(self.spec, self.model)
 
     def close(self) -> None:
