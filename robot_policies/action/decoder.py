@@ -66,6 +66,7 @@ class ActionDecoder:
 
     def __init__(self, contract: Contract, spec: RobotSpec) -> None:
         """Pre-compute every vector; no name is looked up later."""
+        self._index = joint_index(contract, spec)
         action, count = contract.action, len(contract.joints.names)
         self._count = count
         self._scale, self._offset = per_entry(action.scale, count), per_entry(action.offset, count)
@@ -75,7 +76,6 @@ class ActionDecoder:
             self._clip = (low, high)
         self._alpha = None if action.filter is None else np.float32(action.filter.alpha)
         self._point = action.last_action
-        self._index = joint_index(contract, spec)
         self._zeros = owned(np.zeros(count))
         self.gains = gain_profile(contract, spec)
         self._filtered: Array32 | None = None

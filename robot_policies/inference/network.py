@@ -62,10 +62,10 @@ class OnnxNetwork:
         outputs = [(item.name, item.shape, np.float32) for item in network.outputs]
         self._outputs = _block(outputs)
         self._states = [_block((s.input, s.shape, np.dtype(s.dtype)) for s in network.states) for _ in range(2)]
-        self._bindings = [self._bind(self._states[i], self._states[1 - i]) for i in range(2)]
         self._finite = [(item.name, self._outputs[item.name]) for item in network.outputs]
         self._next = 0
-        self._warm_up()
+        self._bindings = self._bind_and_warm_up()
+        self.reset()
 
     def _bind(self, states_in: Mapping[str, Tensor], states_out: Mapping[str, Tensor]) -> Any:
         binding = self._session.io_binding()
@@ -76,14 +76,15 @@ class OnnxNetwork:
             binding.bind_output(name, "cpu", 0, buffer.dtype, list(buffer.shape), buffer.ctypes.data)
         return binding
 
-    def _warm_up(self) -> None:
+    def _bind_and_warm_up(self) -> list[Any]:
         try:
-            for binding in self._bindings:
+            bindings = [self._bind(self._states[i], self._states[1 - i]) for i in range(2)]
+            for binding in bindings:
                 self._session.run_with_iobinding(binding)
         except RUNTIME_ERRORS as error:
             message = f"networks.{self.name}: does not run as the contract describes it: {_short(error)}"
             raise BundleError(message) from error
-        self.reset()
+        return bindings
 
     def reset(self) -> None:
         """Set outputs and recurrent states to their initial values."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import yaml
-
 from helpers.networks import mlp
+
 from robot_policies.bundle.hashing import sha256
 from robot_policies.bundle.load import Bundle
 from robot_policies.bundle.write import write_bundle

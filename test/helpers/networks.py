@@ -44,7 +44,9 @@ def mlp_weights(sizes: Sequence[int], seed: int) -> list[tuple[np.ndarray, np.nd
     ]
 
 
-def mlp(sizes: Sequence[int], seed: int = 0, input: str = "obs", output: str = "actions", batch: int | str = 1) -> bytes:
+def mlp(
+    sizes: Sequence[int], seed: int = 0, input: str = "obs", output: str = "actions", batch: int | str = 1
+) -> bytes:
     """Return an MLP with ELU between its layers: (batch, sizes[0]) to (batch, sizes[-1])."""
     nodes, weights, name = [], {}, input
     for i, (weight, bias) in enumerate(mlp_weights(sizes, seed)):

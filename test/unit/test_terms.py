@@ -1,0 +1,148 @@
+"""Observation terms against definitions written another way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from helpers.bundles import standing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robot_policies.exceptions import InputError
+from robot_policies.observation.terms import TERMS, TermContext, TermSetup
+from robot_policies.robot_spec import load_robot_spec
+from robot_policies.types import PolicyInputs, VelocityCommand, owned
+
+SPEC = load_robot_spec("go2")
+INDEX = np.array([3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8], dtype=np.intp)  # FL, FR, RL, RR, as simulators enumerate
+DEFAULT = owned(np.linspace(-0.5, 0.5, 12))
+
+
+def setup(**params: object) -> TermSetup:
+    return TermSetup(0.02, INDEX, DEFAULT, len(SPEC.feet), params)
+
+
+PLAIN = setup()
+
+
+def value(name: str, tick: int = 0, setup: TermSetup = PLAIN, command: object = None, **changes: object) -> np.ndarray:
+    inputs = PolicyInputs(standing(SPEC, **changes), command)  # type: ignore[arg-type]
+    return np.asarray(TERMS[name].function(TermContext(inputs, tick, owned(np.arange(12), np.float32)), setup))
+
+
+def rotation(quat: np.ndarray) -> np.ndarray:
+    """Base to world, from the vector form v' = v + 2 w (u x v) + 2 u x (u x v), column by column."""
+    w, u = quat[0], quat[1:]
+    return np.stack([v + 2 * w * np.cross(u, v) + 2 * np.cross(u, np.cross(u, v)) for v in np.eye(3)], axis=1)
+
+
+quaternions = (
+    st.lists(st.floats(-1.0, 1.0), min_size=4, max_size=4)
+    .map(np.array)
+    .filter(lambda quat: np.linalg.norm(quat) > 0.1)
+    .map(lambda quat: quat / np.linalg.norm(quat))
+)
+
+
+@given(quaternions)
+def test_projected_gravity_is_down_turned_into_the_base(quat: np.ndarray) -> None:
+    expected = rotation(quat).T @ np.array([0.0, 0.0, -1.0])
+    np.testing.assert_allclose(value("projected_gravity", base_quat_wxyz=quat), expected, atol=1e-12)
+
+
+def test_projected_gravity_of_an_upright_robot_points_down() -> None:
+    np.testing.assert_array_equal(value("projected_gravity"), [0.0, 0.0, -1.0])
+
+
+@given(st.floats(-3.1, 3.1), st.floats(-1.5, 1.5), st.floats(-3.1, 3.1))
+def test_roll_and_pitch_come_back(roll: float, pitch: float, yaw: float) -> None:
+    cr, sr, cp, sp, cy, sy = (f(a / 2) for a in (roll, pitch, yaw) for f in (math.cos, math.sin))
+    quat = [
+        cr * cp * cy + sr * sp * sy,
+        sr * cp * cy - cr * sp * sy,
+        cr * sp * cy + sr * cp * sy,
+        cr * cp * sy - sr * sp * cy,
+    ]
+    np.testing.assert_allclose(value("base_roll_pitch", base_quat_wxyz=quat), [roll, pitch], atol=1e-6)
+
+
+def test_pitch_is_finite_where_rounding_leaves_the_unit_sphere() -> None:
+    quat = np.array([math.sqrt(0.5), 0.0, math.sqrt(0.5) * (1 + 1e-12), 0.0])
+    assert value("base_roll_pitch", base_quat_wxyz=quat)[1] == pytest.approx(math.pi / 2)
+
+
+def test_joint_terms_are_in_the_order_of_the_bundle() -> None:
+    pos, vel = np.arange(12.0), np.arange(12.0) * 10
+    order = [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8]
+    np.testing.assert_array_equal(value("joint_pos", joint_pos=pos), order)
+    np.testing.assert_array_equal(value("joint_vel", joint_vel=vel), np.array(order) * 10.0)
+    np.testing.assert_allclose(value("joint_pos_rel", joint_pos=pos), np.array(order) - DEFAULT)
+
+
+def test_joint_pos_rel_leaves_the_state_alone() -> None:
+    state = standing(SPEC)
+    before = state.joint_pos.copy()
+    TERMS["joint_pos_rel"].function(TermContext(PolicyInputs(state), 0, owned(np.zeros(12), np.float32)), setup())
+    np.testing.assert_array_equal(state.joint_pos, before)
+
+
+def test_what_is_measured_is_given_on() -> None:
+    np.testing.assert_array_equal(value("base_ang_vel", base_ang_vel=[1.0, 2.0, 3.0]), [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(value("base_lin_vel", base_lin_vel=[4.0, 5.0, 6.0]), [4.0, 5.0, 6.0])
+    np.testing.assert_array_equal(value("last_action"), np.arange(12))
+    np.testing.assert_array_equal(value("velocity_command", command=VelocityCommand(0, 0.1, 0.2, 0.3)), [0.1, 0.2, 0.3])
+
+
+def test_base_lin_vel_without_an_estimator_says_so() -> None:
+    with pytest.raises(InputError, match="base_lin_vel.*no estimate.*an estimator on this robot"):
+        value("base_lin_vel")
+
+
+def test_a_command_must_be_there() -> None:
+    with pytest.raises(InputError, match="velocity_command; found none"):
+        value("velocity_command")
+
+
+@pytest.mark.parametrize(("tick", "turn"), [(0, 0.0), (10, 0.25), (20, 0.5), (35, 0.875), (40, 0.0), (4_000_010, 0.25)])
+def test_gait_phase_turns_once_per_period(tick: int, turn: float) -> None:
+    angle = 2 * math.pi * turn
+    expected = [math.sin(angle), math.cos(angle)]
+    np.testing.assert_allclose(value("gait_phase", tick, setup(period=0.8)), expected, atol=1e-7)
+
+
+def test_constant_and_foot_contact() -> None:
+    np.testing.assert_array_equal(value("constant", setup=setup(value=[1.0, 0.0])), [1.0, 0.0])
+    contact = value("foot_contact", setup=setup(threshold=2.0), foot_force=[1.9, 2.0, 2.1, 50.0])
+    np.testing.assert_array_equal(contact, [0.0, 0.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("name", sorted(TERMS))
+def test_every_term_has_the_size_that_it_states(name: str) -> None:
+    known = setup(period=0.8, value=[1.0, 2.0, 3.0], threshold=2.0)
+    command = VelocityCommand(0, 0.1, 0.2, 0.3)
+    assert len(value(name, setup=known, command=command, base_lin_vel=np.zeros(3))) == TERMS[name].size(known)
+
+
+def test_the_size_of_foot_contact_waits_for_a_robot() -> None:
+    unknown = TermSetup(0.02, INDEX, DEFAULT, None, {"threshold": 2.0})
+    assert TERMS["foot_contact"].size(unknown) is None
+
+
+@pytest.mark.parametrize(
+    ("term", "param", "bad"),
+    [
+        ("gait_phase", "period", 0.0),
+        ("gait_phase", "period", "0.8"),
+        ("gait_phase", "period", True),
+        ("gait_phase", "period", float("nan")),
+        ("constant", "value", []),
+        ("constant", "value", 1.0),
+        ("constant", "value", [1.0, "a"]),
+        ("constant", "value", [float("inf")]),
+        ("foot_contact", "threshold", -1.0),
+    ],
+)
+def test_parameters_that_no_term_can_use(term: str, param: str, bad: object) -> None:
+    assert not TERMS[term].params[param].accepts(bad)
