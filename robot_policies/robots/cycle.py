@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.robots.robot import Wait
-from robot_policies.types import JointCommand
+from robot_policies.types import JointCommand, owned
 
 ClockKind = Literal["real", "lockstep"]
 
@@ -57,13 +58,14 @@ class CycleClock:
         return due
 
 
-def check_command(spec: RobotSpec, command: JointCommand) -> None:
-    """Refuse a command that is not one finite number per joint in every array.
+def checked_command(spec: RobotSpec, command: JointCommand) -> JointCommand:
+    """Return a copy of ``command`` that owns its arrays, if each is one finite number per joint.
 
     Raises:
         RobotError: names the array, its shape or the joints, and what would be valid.
     """
     shape = (len(spec.joint_names),)
+    arrays: dict[str, Any] = {}
     for key in ("joint_pos", "joint_vel", "joint_effort", "stiffness", "damping"):
         values = getattr(command, key)
         if np.shape(values) != shape:
@@ -72,3 +74,5 @@ def check_command(spec: RobotSpec, command: JointCommand) -> None:
         if not finite.all():
             bad = ", ".join(name for name, good in zip(spec.joint_names, finite, strict=True) if not good)
             raise RobotError(expected(f"command: {key}", f"not finite for {bad}", "finite numbers"))
+        arrays[key] = owned(values)
+    return replace(command, **arrays)

@@ -12,7 +12,7 @@ import numpy as np
 
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.robots.cycle import ClockKind, CycleClock, check_command
+from robot_policies.robots.cycle import ClockKind, CycleClock, checked_command
 from robot_policies.robots.robot import Robot, Wait
 from robot_policies.schema import parse, schema
 from robot_policies.types import JointCommand, RobotState, owned
@@ -69,10 +69,8 @@ class MockRobot:
         if command is None:
             self._vel = self._effort = self._still
             return None
-        check_command(self.spec, command)
-        self._pos, self._vel, self._effort = (
-            owned(values) for values in (command.joint_pos, command.joint_vel, command.joint_effort)
-        )
+        held = checked_command(self.spec, command)
+        self._pos, self._vel, self._effort = held.joint_pos, held.joint_vel, held.joint_effort
         return command
 
     def close(self) -> None:

@@ -18,13 +18,12 @@ from pydantic import Field
 
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.robots.cycle import ClockKind, CycleClock, check_command
+from robot_policies.robots.cycle import ClockKind, CycleClock, checked_command
 from robot_policies.robots.robot import Wait
 from robot_policies.schema import parse, schema
 from robot_policies.types import Array, JointCommand, RobotState, owned
 from sim2real.mujoco.plant import motor_limits, motor_torque
 from sim2real.mujoco.sensing import NoisySensors, noise_levels
-from sim2real.mujoco.urdf import robot_description
 from sim2real.mujoco.urdf import robot_description
 from sim2real.mujoco.world import Terrain, build_model, map_model
 
@@ -114,9 +113,7 @@ class MujocoRobot:
 
     def write(self, command: JointCommand | None) -> JointCommand | None:
         """Hold ``command`` from now on; None lets the motors go limp. Raises RobotError on a malformed command."""
-        if command is not None:
-            check_command(self.spec, command)
-        self._commands.append(command)
+        self._commands.append(None if command is None else checked_command(self.spec, command))
         self._active = self._commands.popleft()
         return command
 
@@ -136,10 +133,6 @@ class MujocoRobot:
 
     def description(self) -> str:
         """Return the robot's URDF, made from its file and its model."""
-        return robot_description(self.spec, self.model)
-
-    def description(self) -> str:
-        """Return the URDF of the robot."""
         return robot_description(self.spec, self.model)
 
     def close(self) -> None:
@@ -193,8 +186,8 @@ class MujocoRobot:
         )
 
     def _ground_contacts(self) -> tuple[str, ...]:
-        bodies = self.model.geom_bodyid[self._data.contact.geom]  # (contacts, 2)
-        touching = {int(body) for pair in bodies if 0 in pair for body in pair}
+        # No two parts of the robot collide, so whatever touches a part of it is the ground.
+        touching = set(self.model.geom_bodyid[self._data.contact.geom].ravel().tolist())
         return tuple(name for body, name in self._map.fall_bodies.items() if body in touching)
 
     def _settle(self, start: str) -> None:

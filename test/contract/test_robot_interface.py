@@ -88,6 +88,19 @@ def test_states_are_values(make: Callable[..., Robot]) -> None:
     assert np.array_equal(state.joint_pos, before)
 
 
+def test_commands_are_values(make: Callable[..., Robot]) -> None:
+    """What the writer does to its arrays afterwards does not reach the motors."""
+    ends = []
+    for spoil in (False, True):
+        robot = make(start="stand", seed=1)
+        target = robot.spec.poses["stand"].copy()
+        robot.write(stand(robot.spec, joint_pos=target))
+        if spoil:
+            target += 0.5
+        ends.append([robot.read(no_wait) for _ in range(10)][-1].joint_pos)
+    assert np.array_equal(*ends)
+
+
 def test_write_returns_what_was_sent(make: Callable[..., Robot]) -> None:
     robot = make()
     command = stand(robot.spec)

@@ -110,6 +110,11 @@ def test_joint_index_lists_what_is_wrong_and_what_is_valid() -> None:
     assert "\n" not in message
 
 
+def test_joint_index_refuses_a_joint_named_twice() -> None:
+    with pytest.raises(InputError, match="each once; found RL_calf_joint twice; valid: FR_hip_joint"):
+        load_robot_spec("go2").joint_index(["RL_calf_joint", "RL_calf_joint"])
+
+
 def test_a_file_by_its_path(tmp_path: Path) -> None:
     by_path = load_robot_spec(saved(tmp_path, GO2))
     by_name = load_robot_spec("go2")
