@@ -190,7 +190,7 @@ def test_by_default_a_robot_runs_in_real_time(name: str) -> None:
     robot = create(load_robot_spec(robot_name), {})
     before = time.time_ns()
     states = [robot.read(lambda stamp_ns: time.sleep(max(0.0, (stamp_ns - time.time_ns()) / 1e9))) for _ in range(5)]
-    assert [b.stamp_ns - a.stamp_ns for a, b in zip(states, states[1:], strict=False)] == [PERIOD_NS] * 4
+    assert all(b.stamp_ns - a.stamp_ns >= PERIOD_NS for a, b in zip(states, states[1:], strict=False))
     assert abs(robot.now_ns() - time.time_ns()) < 1_000_000_000
     assert states[-1].stamp_ns <= time.time_ns()
     assert time.time_ns() - before > 3 * PERIOD_NS
