@@ -14,6 +14,7 @@ Refusal = tuple[str, str]
 MALFORMED = ("names", "size", "not_finite")  # reasons that no healthy policy can give rise to
 
 
+@np.errstate(over="ignore")
 def malformed(command: JointCommand, joints: int) -> Refusal | None:
     """Return why the arrays of ``command`` cannot be used, if so: finiteness before anything that compares."""
     arrays = (
@@ -64,6 +65,7 @@ def wrong_stamp(stamp_ns: int, last_ns: int | None, state_ns: int, now_ns: int, 
     return None
 
 
+@np.errstate(over="ignore")
 def bad_profile(profile: GainProfile, limits: SafetyLimits) -> str | None:
     """Return why ``profile`` may not be used on this robot, if so: names joint, gain and bound."""
     joints = len(limits.joint_names)

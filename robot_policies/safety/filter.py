@@ -100,6 +100,7 @@ class SafetyFilter:
             self._run[:] = 0
             self._running = False
 
+    @np.errstate(over="ignore")  # a tiny stiffness asks for a target far away, which is clamped below
     def _fit(
         self, command: JointCommand, state: RobotState, pos: Array, effort: Array, rest: Array, over: Mask
     ) -> tuple[Array, Array]:

@@ -42,7 +42,7 @@ class GainRamp:
         since = now_ns - self._start_ns
         if since >= self._ns:
             return self.goal
-        x = max(since / self._ns, 0.0)
+        x = since / self._ns if since > 0 else 0.0
         return owned(self._mix(0, x)), owned(self._mix(1, x))
 
     def _mix(self, i: int, x: float) -> Array:

@@ -1,0 +1,232 @@
+"""The shipped safety files say what is written here, and a file that is wrong is refused with both sides."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from helpers import safety as kit
+
+from robot_policies.exceptions import ResourceError, SchemaError
+from robot_policies.robot_spec import load_robot_spec
+from robot_policies.safety.landings import TRIPS, UNTRUSTWORTHY, check_landings, valid_landings
+from robot_policies.safety.limits import load_safety, per_joint
+from robot_policies.types import Mode
+
+GO2_FILE = kit.CONFIG / "safety" / "go2.yaml"
+
+
+def test_go2_limits_are_the_restated_ones() -> None:
+    limits = kit.go2_limits()
+    for found, restated in (
+        (limits.lower, kit.LOWER),
+        (limits.upper, kit.UPPER),
+        (limits.target_beyond, kit.BEYOND),
+        (limits.target_soft, kit.SOFT),
+        (limits.target_rate, kit.RATE),
+        (limits.target_vel, kit.TARGET_VEL),
+        (limits.torque, kit.TORQUE),
+        (limits.max_stiffness, kit.MAX_STIFFNESS),
+        (limits.max_damping, kit.MAX_DAMPING),
+        (limits.joint_vel, kit.JOINT_VEL),
+        (limits.joint_lower, kit.LOWER - kit.STRAY),
+        (limits.joint_upper, kit.UPPER + kit.STRAY),
+        (limits.stand_pose, kit.STAND),
+        (limits.stand_stiffness, kit.STAND_STIFFNESS),
+        (limits.stand_damping, kit.STAND_DAMPING),
+        (limits.sit_pose, kit.SIT),
+        (limits.damping, kit.DAMPING),
+    ):
+        np.testing.assert_array_equal(found, np.broadcast_to(restated, 12))
+        assert not found.flags.writeable
+
+
+def test_go2_scalars_are_the_restated_ones() -> None:
+    limits = kit.go2_limits()
+    assert limits.clamp_cycles == kit.CLAMP_CYCLES
+    assert limits.gain_ramp_ns == kit.GAIN_RAMP
+    assert (limits.state_age_ns, limits.state_gap_ns) == (kit.STATE_AGE, kit.STATE_GAP)
+    assert (limits.state_future_ns, limits.clock_step_ns) == (kit.FUTURE, kit.CLOCK_STEP)
+    assert (limits.tilt, limits.tilt_ns) == (kit.TILT, kit.TILT_TIME)
+    assert (limits.joint_vel_ns, limits.joint_pos_ns) == (kit.JOINT_VEL_TIME, kit.STRAY_TIME)
+    assert (limits.command_ticks, limits.command_age_ns, limits.command_grace_ns) == (3.0, 80 * kit.MS, kit.GRACE)
+    assert (limits.stand_speed, limits.stand_min_ns, limits.stand_tolerance) == (1.5, 1000 * kit.MS, kit.TOLERANCE)
+    assert (limits.settle_speed, limits.settle_min_ns) == (10.0, 150 * kit.MS)
+    assert (limits.sit_speed, limits.sit_min_ns) == (1.5, 1000 * kit.MS)
+    assert limits.feet == 4
+    assert limits.joint_names == kit.go2().joint_names
+    assert limits.landings == kit.LANDINGS
+
+
+def test_g1_limits_are_the_restated_ones() -> None:
+    spec = load_robot_spec(kit.CONFIG / "robots" / "g1.yaml")
+    limits = load_safety(kit.CONFIG / "safety" / "g1.yaml", spec)
+    leg, arm = [88.0, 139.0, 88.0, 139.0, 50.0, 50.0], [25.0] * 5 + [5.0, 5.0]
+    np.testing.assert_array_equal(limits.torque, leg + leg + [88.0, 50.0, 50.0] + arm + arm)
+    np.testing.assert_array_equal(limits.torque, spec.effort_limit)
+    leg, arm = [5.0] * 4 + [2.0, 2.0], [2.0] * 4 + [1.0] * 3
+    np.testing.assert_array_equal(limits.damping, leg + leg + [5.0] * 3 + arm + arm)
+    assert (limits.tilt, limits.tilt_ns) == (0.8, 100 * kit.MS)
+    assert set(limits.target_beyond) == {0.5}
+    assert limits.feet == 0
+    assert {landing for (_, mode), landing in limits.landings.items() if mode is Mode.ACTIVE} == {"damping"}
+
+
+def test_a_killed_policy_lands_within_100_ms() -> None:
+    """Oldest command when the watchdog trips, plus the cycle until it looks, plus the cycle until it writes."""
+    for robot in ("go2", "g1"):
+        limits = load_safety(kit.CONFIG / "safety" / f"{robot}.yaml", load_robot_spec(robot))
+        assert limits.command_age_ns + 2 * kit.CYCLE <= 100 * kit.MS
+
+
+def changed(*path_and_value: Any) -> dict[str, Any]:
+    """Return the Go2's file with the key at a path set to a value; ``...`` removes it."""
+    *path, last, value = path_and_value
+    data = yaml.safe_load(GO2_FILE.read_text())
+    at = data
+    for key in path:
+        at = at[key]
+    if value is ...:
+        del at[last]
+    else:
+        at[last] = value
+    return data
+
+
+def refusal(data: Any, folder: Path) -> str:
+    file = folder / "broken.yaml"
+    file.write_text(yaml.safe_dump(data))
+    with pytest.raises(SchemaError) as error:
+        load_safety(file, kit.go2())
+    assert str(file) in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("robot", "g1"), "robot: the file of the robot in use; found g1; valid: go2"),
+        (("format", 2), "format"),
+        (("targets", "speed", 1.0), "targets.speed: unknown key"),
+        (("targets", "torque", ...), "targets.torque: asked for, not found"),
+        (
+            ("targets", "torque", 23.8),
+            "targets.torque: above 0, up to the robot's peak [N m]: FR_hip_joint; found 23",
+        ),
+        (("targets", "torque", 0.0), "targets.torque"),
+        (("targets", "torque", -1.0), "targets.torque"),
+        (("targets", "torque", float("nan")), "targets.torque"),
+        (("targets", "torque", "23.7"), "targets.torque"),
+        (("targets", "rate", 0.0), "targets.rate: above 0"),
+        (("targets", "velocity", -1.0), "targets.velocity: above 0"),
+        (("targets", "beyond", -0.01), "targets.beyond: not below 0"),
+        (("targets", "soft", 0.0), "targets.soft: above 0"),
+        (("targets", "clamp_cycles", 0), "targets.clamp_cycles"),
+        (("targets", "clamp_cycles", 1.5), "targets.clamp_cycles"),
+        (("gains", "stiffness", 59.9), "gains.stiffness: at least that of the stand"),
+        (("gains", "damping", 4.9), "gains.damping: at least that of the stand"),
+        (("gains", "ramp", -0.1), "gains.ramp"),
+        (("damping", 0.0), "damping: above 0, up to gains.damping"),
+        (("damping", 6.1), "damping: above 0, up to gains.damping"),
+        (("state", "max_age", 0.0), "state.max_age"),
+        (("state", "max_gap", -1.0), "state.max_gap"),
+        (("state", "future", -0.001), "state.future"),
+        (("state", "clock_step", 0.0), "state.clock_step"),
+        (("state", "tilt", "limit", 0.0), "state.tilt.limit"),
+        (("state", "tilt", "limit", 3.2), "state.tilt.limit"),
+        (("state", "tilt", "duration", -0.1), "state.tilt.duration"),
+        (("state", "joint_vel", "limit", 0.0), "state.joint_vel.limit: above 0"),
+        (("state", "joint_pos", "limit", -0.1), "state.joint_pos.limit: not below 0"),
+        (("command", "ticks", 1.0), "command.ticks"),
+        (("command", "max_age", 0.0), "command.max_age"),
+        (("command", "grace", -0.1), "command.grace"),
+        (("stand", "speed", 0.0), "stand.speed"),
+        (("stand", "tolerance", 0.0), "stand.tolerance"),
+        (("settle", "min_time", 0.0), "settle.min_time"),
+        (("sit", "speed", "fast"), "sit.speed"),
+        (("targets", "torque", {"*_hip_joint": 1.0}), "FR_thigh_joint matches 0 patterns"),
+        (("targets", "torque", {"*": 1.0, "FR_hip_joint": 1.0}), "FR_hip_joint matches 2 patterns"),
+        (("targets", "torque", {"*": 1.0, "*_elbow_joint": 1.0}), "*_elbow_joint matches no joint"),
+        (("landings", "tilt", ...), "unknown: none; missing: tilt"),
+        (("landings", "heat", {}), "unknown: heat; missing: none"),
+        (("landings", "tilt", "stand", ...), "all modes of tilt; found unknown: none; missing: stand"),
+        (("landings", "tilt", "idle", "damping"), "unknown: idle"),
+        (
+            ("landings", "policy", "active", "jump"),
+            "policy in active; found 'jump'; valid: damping, sit, hold",
+        ),
+        (("landings", "policy", "active", "none"), "found 'none'; valid: damping, sit, hold"),
+        (("landings", "policy", "damping", "hold"), "landing of policy in damping; found 'hold'; valid: damping"),
+        (("landings", "policy", "landing", "sit"), "landing of policy in landing; found 'sit'; valid: damping"),
+        (("landings", "policy", "disarmed", "damping"), "landing of policy in disarmed; found 'damping'; valid: none"),
+        (("landings", "tilt", "active", "sit"), "landing of tilt in active; found 'sit'; valid: damping"),
+    ],
+)
+def test_a_wrong_file_says_what_is_wrong(change: tuple[Any, ...], says: str, tmp_path: Path) -> None:
+    assert says in refusal(changed(*change), tmp_path)
+
+
+def test_every_fault_has_its_line(tmp_path: Path) -> None:
+    data = changed("targets", "torque", 50.0)
+    data["targets"]["rate"] = 0.0
+    lines = refusal(data, tmp_path).splitlines()
+    assert len(lines) == 24
+    assert all("broken.yaml: targets." in line for line in lines)
+
+
+def test_faults_of_landings_come_together(tmp_path: Path) -> None:
+    data = changed("landings", "tilt", "active", "sit")
+    data["landings"]["clock"]["stand"] = "hold"
+    message = refusal(data, tmp_path)
+    assert "tilt in active" in message
+    assert "clock in stand" in message
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("trip", sorted(TRIPS))
+@pytest.mark.parametrize("landing", ["damping", "sit", "hold", "none"])
+def test_which_landing_a_file_may_state(trip: str, mode: Mode, landing: str) -> None:
+    """Only trust in state, tilt and motors allows a stiff landing, and only of a robot that is stiff already."""
+    table = {name: {m.value: valid_landings(name, m)[0] for m in Mode} for name in TRIPS}
+    table[trip][mode.value] = landing
+    free = trip in kit.SOFT_TRIPS and mode in (Mode.STAND, Mode.ACTIVE)
+    allowed = landing == "none" if mode is Mode.DISARMED else landing == "damping" or (free and landing != "none")
+    if allowed:
+        assert check_landings(table, "file")[trip, mode] == landing
+    else:
+        with pytest.raises(SchemaError, match=rf"file: landings: landing of {trip} in {mode.value}"):
+            check_landings(table, "file")
+
+
+def test_the_trips_are_the_restated_ones() -> None:
+    assert set(TRIPS) == set(kit.HARD + kit.SOFT_TRIPS)
+    assert set(kit.HARD) == UNTRUSTWORTHY
+    assert all(TRIPS.values())
+
+
+def test_values_per_joint() -> None:
+    names = ("FR_hip_joint", "FR_calf_joint")
+    np.testing.assert_array_equal(per_joint(2.0, names, "x"), [2.0, 2.0])
+    np.testing.assert_array_equal(per_joint({"*_calf_*": 1.0, "*_hip_*": 3.0}, names, "x"), [3.0, 1.0])
+    with pytest.raises(
+        SchemaError, match="x; found FR_calf_joint matches 0 patterns; valid: patterns of which exactly"
+    ):
+        per_joint({"*_hip_*": 3.0}, names, "x")
+    with pytest.raises(SchemaError, match="FR_hip_joint matches 0"):
+        per_joint({"*_HIP_*": 3.0, "*calf*": 1.0}, names, "x")  # names are case-sensitive
+
+
+def test_shipped_names_are_found() -> None:
+    assert load_safety("go2", kit.go2()).torque.tolist() == kit.TORQUE.tolist()
+    with pytest.raises(ResourceError, match="no_such_robot"):
+        load_safety("no_such_robot", kit.go2())
+
+
+def test_a_copy_of_the_shipped_file_loads(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(copy.deepcopy(changed("targets", "beyond", 0.0))))
+    assert set(load_safety(file, kit.go2()).target_beyond) == {0.0}
