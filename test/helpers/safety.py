@@ -219,3 +219,7 @@ class Bench:
         if mode is not Mode.DISARMED:
             getattr(self, mode.value)()
         return self
+
+
+def with_limits(**changes: Any) -> SafetyLimits:
+    return dataclasses.replace(go2_limits(), **changes)
