@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,20 +14,18 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
+import mujoco
 import numpy as np
 
-from robot_policies.bundle.load import load_bundle, read_contract
+from robot_policies.bundle.load import read_contract
 from robot_policies.exceptions import InputError, RobotError, expected
 from robot_policies.resources import find
-from robot_policies.robot_spec import RobotSpec, load_robot_spec
 from sim2real.evaluation.card import cell, table
 from sim2real.evaluation.course import load_course
-from sim2real.evaluation.episode import Episode, Job, run_episode
+from sim2real.evaluation.episode import Episode, Job, build, run_episode
 from sim2real.evaluation.metrics import AXES
 from sim2real.mujoco.filmstrip import write_strip
-from sim2real.mujoco.world import build_model
 
 HELP = "run a bundle on a course without ROS, over many seeds, and print a score card"
 STRIP_COLUMNS, STRIP_ROWS = 6, 4
@@ -48,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_velocity,
         default=(0.8, 0.0, 0.0),
         metavar="VX,VY,WZ",
-        help="m/s, m/s, rad/s (default: 0.8,0,0)",
+        help="m/s, m/s, rad/s (default: 0.8,0,0); write --command=-0.3,0,0 where the first is negative",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the cells there")
     parser.add_argument("--jobs", type=_count, help="processes (default: one per core)")
@@ -57,16 +56,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Check everything, run the episodes, print the card. Raises ``RobotPoliciesError`` before anything is started."""
+    jobs = _jobs(args)
+    rig = build(jobs[0])  # so that whatever is wrong is said before the first process
+    episodes = _collect(jobs, min(args.jobs or os.cpu_count() or 1, len(jobs)))
+    cells = [cell(jobs[0], rig.policy, episodes)]
+    print(table(cells))
+    if args.json is not None:
+        args.json.write_text(json.dumps(cells, indent=2) + "\n", encoding="utf-8")
+    if args.filmstrip is not None:
+        _strip(rig.robot.model, rig.robot.spec.state_rate, episodes[0], args.filmstrip)
+    return 0
+
+
+def _jobs(args: argparse.Namespace) -> list[Job]:
     course = load_course(args.course, args.difficulty)
-    spec = load_robot_spec(args.robot or read_contract(find("bundles", args.bundle)).robot)
-    name = load_bundle(args.bundle, spec).contract.name
+    if args.seconds <= course.success.settle:
+        valid = f"more than the {course.success.settle:g} s that the course lets the robot settle"
+        raise InputError(expected("--seconds", f"{args.seconds:g} s", valid))
     for path in (args.json, args.filmstrip):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise InputError(expected("a folder to write to", path.absolute().parent, "one that exists"))
-    jobs = [
+        if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+            raise InputError(expected("a file to write to", path, "a file name in a folder that exists"))
+    robot = args.robot or read_contract(find("bundles", args.bundle)).robot
+    return [
         Job(
             bundle=args.bundle,
-            robot=args.robot or spec.name,
+            robot=robot,
             course=course,
             difficulty=args.difficulty,
             seed=seed,
@@ -76,11 +90,6 @@ def main(args: argparse.Namespace) -> int:
         )
         for seed in range(args.seeds)
     ]
-    episodes = _collect(jobs, min(args.jobs or os.cpu_count() or 1, len(jobs)))
-    _report([cell(jobs[0], name, episodes)], args.json)
-    if args.filmstrip is not None:
-        _strip(spec, course.terrain, episodes[0], args.filmstrip)
-    return 0
 
 
 def run_jobs(jobs: Sequence[Job], processes: int) -> Iterator[Episode]:
@@ -94,12 +103,19 @@ def run_jobs(jobs: Sequence[Job], processes: int) -> Iterator[Episode]:
         yield from map(run_episode, jobs)
         return
     # spawn: a fork would copy the threads' locks of ONNX Runtime and MuJoCo
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        try:
-            for done in as_completed([pool.submit(run_episode, job) for job in jobs]):
-                yield done.result()
-        except BrokenProcessPool as error:
-            raise RobotError(expected("episodes: every process to its end", "one died", "fewer --jobs")) from error
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_end_at_once)
+    try:
+        for done in as_completed([pool.submit(run_episode, job) for job in jobs]):
+            yield done.result()
+    except BrokenProcessPool as error:
+        raise RobotError(expected("episodes: every process to its end", "one died", "fewer --jobs")) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_at_once() -> None:
+    """Let Ctrl-C end a worker without a word; the process that started it tells the outcome."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _collect(jobs: Sequence[Job], processes: int) -> list[Episode]:
@@ -118,20 +134,14 @@ def _collect(jobs: Sequence[Job], processes: int) -> list[Episode]:
     return sorted(episodes, key=lambda episode: episode.seed)
 
 
-def _report(cells: Sequence[dict[str, Any]], json_path: Path | None) -> None:
-    print(table(cells))
-    if json_path is not None:
-        json_path.write_text(json.dumps(cells, indent=2) + "\n", encoding="utf-8")
-
-
-def _strip(spec: RobotSpec, terrain: str | None, episode: Episode, path: Path) -> None:
+def _strip(model: mujoco.MjModel, rate: float, episode: Episode, path: Path) -> None:
     """Write the film strip of an episode; without GL say so in one line and go on."""
-    moments = strip_moments(len(episode.poses), round(STRIP_STEP_S * spec.state_rate))
+    moments = strip_moments(len(episode.poses), round(STRIP_STEP_S * rate))
     if not moments:
         print("film strip: not written: the robot never became active", file=sys.stderr)
         return
     try:
-        write_strip(build_model(spec, terrain), episode.poses[moments], path, STRIP_COLUMNS)
+        write_strip(model, episode.poses[moments], path, STRIP_COLUMNS)
     except RobotError as error:
         print(error, file=sys.stderr)
 

@@ -53,11 +53,21 @@ class Episode:
     poses: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))  # (cycles, nq), if kept
 
 
-def run_episode(job: Job) -> Episode:
-    """Run one job. Two runs of one job give the same numbers, except ``real_time_factor``, which is per core.
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """The parts of an episode, put together."""
+
+    run: OfflineRun
+    metrics: Metrics
+    robot: MujocoRobot
+    policy: str  # name of the bundle
+
+
+def build(job: Job) -> Rig:
+    """Put the parts of ``job`` together.
 
     Raises:
-        RobotPoliciesError: the robot, its safety file or the bundle cannot be used.
+        RobotPoliciesError: the robot, its safety file, its model, the bundle or the course cannot be used.
     """
     spec = load_robot_spec(job.robot)
     bundle = load_bundle(job.bundle, spec)
@@ -72,11 +82,22 @@ def run_episode(job: Job) -> Episode:
         on_robot=(metrics,),
         cameras=simulated_cameras(bundle.contract, spec, robot.ground_truth, job.course.terrain, job.seed),
     )
-    poses: list[npt.NDArray[np.float64]] = []
+    return Rig(run, metrics, robot, bundle.contract.name)
+
+
+def run_episode(job: Job) -> Episode:
+    """Run one job. Two runs of one job give the same numbers, but for ``real_time_factor``, which is per core.
+
+    Raises:
+        RobotPoliciesError: as ``build``.
+    """
+    rig, poses = build(job), list[npt.NDArray[np.float64]]()
+    run, metrics = rig.run, rig.metrics
     begun = time.process_time()
-    broken = _until_over(run, metrics, robot, job, poses)
+    broken = _until_over(rig, job, poses)
     factor = metrics.stamp_ns / SECOND / (time.process_time() - begun)
-    failures = (*broken, *metrics.failures())
+    refused = tuple(f"{asked} refused: {why}" for _, asked, why in run.refusals) if metrics.active_ns is None else ()
+    failures = (*broken, *refused, *metrics.failures())
     return Episode(
         seed=job.seed,
         success=not failures,
@@ -90,10 +111,9 @@ def run_episode(job: Job) -> Episode:
     )
 
 
-def _until_over(
-    run: OfflineRun, metrics: Metrics, robot: MujocoRobot, job: Job, poses: list[npt.NDArray[np.float64]]
-) -> tuple[str, ...]:
+def _until_over(rig: Rig, job: Job, poses: list[npt.NDArray[np.float64]]) -> tuple[str, ...]:
     """Run to the end of the time, or until the outcome is clear; return what broke the simulation, if anything."""
+    run, metrics = rig.run, rig.metrics
     end_ns = PATIENCE_NS
     try:
         while metrics.stamp_ns < end_ns and metrics.fell_s is None and not metrics.trips:
@@ -101,7 +121,9 @@ def _until_over(
             if metrics.active_ns is not None:
                 end_ns = metrics.active_ns + round(job.seconds * SECOND)
                 if job.keep_poses:
-                    poses.append(robot.ground_truth().qpos)
+                    poses.append(rig.robot.ground_truth().qpos)
+            elif run.refusals:
+                break  # the operator asks for each thing once
     except RobotError as error:
         return (str(error),)
     return ()

@@ -1,0 +1,142 @@
+"""``robot-policies eval`` as a user starts it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from helpers.bundles import contract_of, make_bundle
+from helpers.offline import SPEC, constant_bundle
+
+from robot_policies.cli.main import main
+from robot_policies.robot_spec import load_robot_spec
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def stands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that stands still whatever it is asked."""
+    return constant_bundle(tmp_path_factory.mktemp("bundles") / "stands", SPEC.poses["stand"]).folder
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "robot_policies.cli", "eval", *map(str, arguments)]
+
+
+def run_eval(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(command(*arguments), env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_cells_table_and_progress_of_two_processes(stands: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cells.json"
+    done = run_eval(
+        stands, "--course", "flat", "--seeds", 3, "--seconds", 3, "--command", "0,0,0", "--json", out, "--jobs", 2
+    )
+    assert (done.returncode, len(done.stderr.splitlines())) == (0, 3), done.stderr
+    cells = json.loads(out.read_text(encoding="utf-8"))
+    assert len(cells) == 1
+    cell = cells[0]
+    assert (cell["course"], cell["difficulty"], cell["policy"]) == ("flat", 0.0, "tiny")
+    assert (cell["seeds"], cell["successes"], cell["rate"]) == (3, 3, 1.0)
+    assert cell["ci95"] == pytest.approx([0.4385, 1.0], abs=1e-4)
+    assert [episode["seed"] for episode in cell["episodes"]] == [0, 1, 2]
+    assert abs(cell["metrics"]["speed_mps"]) < 0.01
+    assert [entry["mode"] for entry in cell["episodes"][0]["modes"]] == ["disarmed", "damping", "stand", "active"]
+    assert done.stdout.splitlines()[0].startswith("course") and "3/3" in done.stdout.splitlines()[1]
+
+
+def test_a_bundle_that_does_not_follow_is_told_as_a_failure_not_as_an_error(stands: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cells.json"
+    done = run_eval(stands, "--seeds", 1, "--seconds", 3, "--command", "0.5,0,0", "--json", out)
+    assert done.returncode == 0
+    assert "lin_vel_x" in done.stderr and "0.5" in done.stderr
+    assert json.loads(out.read_text(encoding="utf-8"))[0]["successes"] == 0
+
+
+def test_what_cannot_be_ends_the_process_with_2_and_one_line(stands: Path) -> None:
+    done = run_eval(stands, "--course", "moon")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1 and "moon" in done.stderr and "flat" in done.stderr
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run the verb in this process, see that it refuses with 2 and one line, and return the line."""
+    try:
+        code: object = main(["eval", *map(str, arguments)])
+    except SystemExit as ended:
+        code = ended.code
+    out, err = capsys.readouterr()
+    assert (code, out, len(err.splitlines())) == (2, "", 1), err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--difficulty", "0.7"], ["0.7", "0.0"]),
+        (["--robot", "g1"], ["g1", "go2"]),
+        (["--robot", "go9"], ["go9", "go2"]),
+        (["--command", "1,2"], ["--command", "VX,VY,WZ"]),
+        (["--command", "nan,0,0"], ["--command"]),
+        (["--seeds", "0"], ["--seeds"]),
+        (["--seconds", "1"], ["--seconds", "2 s"]),
+        (["--jobs", "many"], ["--jobs"]),
+        (["--json", "nowhere/cells.json"], ["nowhere"]),
+        (["--filmstrip", "."], ["file"]),
+    ],
+)
+def test_every_argument_is_checked_before_anything_starts(
+    stands: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]
+) -> None:
+    line = refused(capsys, stands, *arguments)
+    assert all(word in line for word in words), line
+
+
+def test_an_unknown_or_broken_bundle_is_refused(
+    stands: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = make_bundle(tmp_path / "broken", SPEC).folder
+    (broken / "actor.onnx").write_bytes(b"not a network")
+    assert "no_such_bundle" in refused(capsys, "no_such_bundle")
+    assert "actor.onnx" in refused(capsys, broken)
+
+
+def test_a_robot_without_a_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    humanoid = load_robot_spec("g1")
+    bundle = make_bundle(tmp_path / "humanoid", humanoid, **contract_of(humanoid))
+    line = refused(capsys, bundle.folder, "--seeds", 4)
+    assert "model" in line and "g1" in line
+
+
+def test_without_gl_the_card_is_there_and_one_line_says_what_is_not(stands: Path, tmp_path: Path) -> None:
+    strip, out = tmp_path / "strip.png", tmp_path / "cells.json"
+    done = run_eval(
+        stands, "--seeds", 1, "--seconds", 2.5, "--command", "0,0,0", "--filmstrip", strip, "--json", out,
+        MUJOCO_GL="disabled",
+    )  # fmt: skip
+    assert done.returncode == 0 and out.exists() and not strip.exists()
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2 and "MUJOCO_GL" in lines[1]
+
+
+def test_ctrl_c_ends_it_at_once_without_a_trace_or_a_file(stands: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cells.json"
+    arguments = command(stands, "--seeds", 40, "--seconds", 600, "--command", "0,0,0", "--json", out, "--jobs", 2)
+    process = subprocess.Popen(
+        arguments, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    time.sleep(6.0)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=10.0)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr and not out.exists()
