@@ -35,7 +35,7 @@ def term_faults(term: Term, setup: TermSetup) -> list[str]:
         return [expected("term: a known observation term", term.term, sorted(TERMS))]
     asked, found = set(definition.params), set(term.params)
     if asked != found:
-        return [expected(f"params: of {term.term}", sorted(found) or "none", sorted(asked) or "no params")]
+        return [expected(f"params: of {term.term}", ", ".join(sorted(found)) or "none", sorted(asked) or "no params")]
     wrong = [name for name, rule in definition.params.items() if not rule.accepts(term.params[name])]
     if wrong:
         return [expected(f"params.{name}", repr(term.params[name]), definition.params[name].valid) for name in wrong]
