@@ -54,7 +54,8 @@ class NoisySensors:
             levels.foot_force,
         )
         self._scale = np.repeat(values, sizes)
-        self._parts = np.cumsum(sizes)[:-1]
+        ends = np.cumsum(sizes).tolist()
+        self._parts = tuple(slice(end - size, end) for size, end in zip(sizes, ends, strict=True))
         self._rng = np.random.default_rng(seed)
         self._silent = not self._scale.any()
 
@@ -63,7 +64,7 @@ class NoisySensors:
         if self._silent:
             return true
         noise = self._scale * self._rng.standard_normal(self._scale.size)
-        pos, vel, effort, turn, ang_vel, lin_acc, force = np.split(noise, self._parts)
+        pos, vel, effort, turn, ang_vel, lin_acc, force = (noise[part] for part in self._parts)
         return replace(
             true,
             joint_pos=owned(true.joint_pos + pos),
@@ -78,8 +79,8 @@ class NoisySensors:
 
 def turned(quat_wxyz: Array, turn: Array) -> Array:
     """Return ``quat_wxyz`` followed by the small rotation vector ``turn`` [rad] in the base frame, of unit length."""
-    w, x, y, z = quat_wxyz
-    a, b, c = 0.5 * turn
+    w, x, y, z = quat_wxyz.tolist()
+    a, b, c = (0.5 * turn).tolist()
     result = np.array([w - x * a - y * b - z * c, x + w * a + y * c - z * b, y + w * b + z * a - x * c,
                        z + w * c + x * b - y * a])  # fmt: skip
     return np.asarray(result / np.linalg.norm(result))
