@@ -220,7 +220,8 @@ class RobotStep:
         clamped = self._filter.clamped_for_long()
         if clamped is not None:
             self._machine.trip("clamping", clamped, now_ns)
-        if self.landing == SIT and self._motion is not None and self._motion.done(now_ns):
+        sits = self._where == (Mode.LANDING, SIT)  # and not only since this cycle: its motion is set up
+        if sits and self._motion is not None and self._motion.done(now_ns):
             self._machine.soften()
 
     def _follow(self, now_ns: int) -> None:

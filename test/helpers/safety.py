@@ -5,6 +5,7 @@ The numbers here are on purpose not read from the configuration: whoever changes
 
 from __future__ import annotations
 
+import dataclasses
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
