@@ -15,7 +15,7 @@ from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_m
 
 from robot_policies.bundle.importers.policy import ForeignPolicy, Numbers, shortened
 from robot_policies.exceptions import BundleError, ImportFormatError, expected
-from robot_policies.inference.network import open_session
+from robot_policies.inference.network import RUNTIME_ERRORS, open_session
 
 Shape = tuple[int, ...]
 STATE_DTYPES = ("float32", "int64")
@@ -111,8 +111,8 @@ def _finish(
     try:
         values = dict(zip(names, open_session(target).run(names, zeros), strict=True))
     except BundleError as error:
-        raise ImportFormatError(str(error)) from error
-    except Exception as error:  # noqa: BLE001 (ONNX Runtime's errors share no base class)
+        raise ImportFormatError(f"{where}: {error}") from error
+    except RUNTIME_ERRORS as error:
         raise ImportFormatError(expected(f"{where}: a network that runs", _short(error), "the sizes described")) from error
     for value in model.graph.output:
         _fix(value, values[value.name].shape)

@@ -53,8 +53,8 @@ def _convert(request: dict[str, Any]) -> dict[str, Any]:
     value = torch.zeros(1, request["size"])
     shapes = [tuple(shape) for shape in request["recurrent"]]
     open_states = [torch.zeros(shape) for shape in shapes]
-    _check_call(request, value, open_states)
-    hidden = [slot for slot in slots(module) if slot.get(module).numel()]
+    written = _check_call(request, value, open_states)
+    hidden = [slot for slot in slots(module, written) if slot.get(module).numel()]
     functions = _Function(module, hidden, len(shapes))
     initial = [slot.get(module).clone() for slot in hidden]
     arguments = [value, *open_states, *(_carried(tensor) for tensor in initial)]
@@ -67,7 +67,7 @@ def _convert(request: dict[str, Any]) -> dict[str, Any]:
         carried = [arguments[1 + len(shapes) + index] for index in kept]
         _export(graph, [*arguments[: 1 + len(shapes)], *carried], names_in, names_out, request["target"])
     except _CONVERT_ERRORS as error:
-        raise Refused(f"conversion to ONNX: {_reason(error)}") from error
+        raise Refused(f"conversion to ONNX: {_why(error)}") from error
     states = zip(kept, names_in[1 + len(shapes) :], names_out[1 + len(shapes) :], carried, strict=True)
     return {"hidden": [_state(hidden[index], *rest) for index, *rest in states]}
 
@@ -88,18 +88,16 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
     return {"ran": len(outputs)}
 
 
-def _check_call(request: dict[str, Any], value: torch.Tensor, open_states: list[torch.Tensor]) -> None:
-    """Run the original once and check what it takes and gives. Raises ``Refused``."""
+def _check_call(request: dict[str, Any], value: torch.Tensor, open_states: list[torch.Tensor]) -> list[str]:
+    """Run the original, check what it takes and gives, and return the parameters that it writes. Raises ``Refused``."""
     module = load(request["model"])
     asked = f"input {list(value.shape)}"
     try:
         results = forward(module, value, open_states)
-        written = written_parameters(module, lambda: forward(module, value, open_states))
+        written = written_parameters(module, lambda: forward(module, value + 1.0, open_states))
     except (RuntimeError, ValueError, TypeError) as error:
         valid = "an observation of the size that the network takes"
         raise Refused(f"{asked}: a forward that runs; found {last_line(error)}; valid: {valid}") from error
-    if written:
-        raise Refused(f"forward() writes the parameter {written[0]}; valid: state in buffers")
     if len(results) != 1 + len(open_states):
         valid = f"1 output{f' and {len(open_states)} recurrent states' if open_states else ''} (others cannot be described)"
         raise Refused(f"outputs of forward; found {len(results)} tensors; valid: {valid}")
@@ -112,6 +110,7 @@ def _check_call(request: dict[str, Any], value: torch.Tensor, open_states: list[
         if state.shape != result.shape:
             found = f"{list(result.shape)}"
             raise Refused(f"network.recurrent.{name}: {list(state.shape)}; found {found}; valid: the shape of its input")
+    return written
 
 
 class _Function:
@@ -170,7 +169,15 @@ def _without_constants(
     arguments = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
     zeros = [torch.zeros(tuple(item.shape), dtype=item.dtype) for item in arguments]
     picked = [*zeros[: 1 + count], *(_carried(initial[index]) for index in kept)]
-    return make_fx(torch.func.functionalize(function))(*picked)
+    return make_fx(torch.func.functionalize(function), decomposition_table=_DECOMPOSITIONS)(*picked)
+
+
+def _copy(target: torch.Tensor, source: torch.Tensor, non_blocking: bool = False) -> torch.Tensor:
+    """Write ``aten.copy`` with the broadcast that the exporter leaves out."""
+    return source.to(target.dtype).expand(target.shape).clone()
+
+
+_DECOMPOSITIONS = {torch.ops.aten.copy.default: _copy}
 
 
 def _export(graph: Any, arguments: list[torch.Tensor], names_in: list[str], names_out: list[str], target: str) -> None:
@@ -210,10 +217,8 @@ def _state(slot: Slot, name_in: str, name_out: str, value: torch.Tensor) -> dict
     }
 
 
-def _reason(error: Exception) -> str:
-    text = str(error)
-    if "get value out of a tracing tensor" in text or "data-dependent" in text or "_local_scalar_dense" in text:
-        return "its control flow depends on values of tensors, which ONNX here cannot express"
+def _why(error: BaseException) -> str:
+    """Return what the exporter says at the end of its chain of errors."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     return last_line(error)
-
-

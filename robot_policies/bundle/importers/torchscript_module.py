@@ -6,7 +6,7 @@ in place or assigns anew. What it keeps in numbers, truth values or lists cannot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,9 @@ def load(path: str) -> Any:
         valid = "a file of torch.jit.save (a checkpoint or a state dict holds no network)"
         raise Refused(f"{Path(path).name}: a TorchScript file; found {last_line(error)}; valid: {valid}") from error
     module.eval()
+    for part in module.modules():  # a print would need numbers while the module is traced
+        for node in part.graph.findAllNodes("prim::Print") if hasattr(part, "forward") else ():
+            node.destroy()
     for name in module._c._method_names():
         if name.startswith("reset") and len(module._c._get_method(name).schema.arguments) == 1:
             getattr(module, name)()
@@ -66,38 +69,39 @@ def forward(module: Any, value: torch.Tensor, open_states: Sequence[torch.Tensor
     return tuple(_flat(module(*_packed(module, arguments))))
 
 
-def slots(module: Any) -> list[Slot]:
-    """Return the tensors, parameters aside, that ``forward`` reads or writes, and parameters that it assigns.
+def slots(module: Any, written: Sequence[str]) -> list[Slot]:
+    """Return the tensors that ``forward`` reads or writes; of the parameters only those in ``written``.
 
     Raises:
         Refused: ``forward`` assigns an attribute that is no tensor.
     """
     graph = module.inlined_graph
     paths = {next(iter(graph.inputs())).debugName(): ""}
-    found: dict[str, str] = {}
+    found: dict[str, None] = {}
     for node in _nodes(graph):
-        if node.kind() == "prim::GetAttr":
-            owner = paths.get(next(iter(node.inputs())).debugName())
-            if owner is not None:
-                path = f"{owner}.{node.s('name')}".lstrip(".")
-                paths[next(iter(node.outputs())).debugName()] = path
-                found.setdefault(path, str(next(iter(node.outputs())).type()))
-        if node.kind() == "prim::SetAttr":
-            owner_value, value = node.inputs()
-            path = f"{paths.get(owner_value.debugName(), '')}.{node.s('name')}".lstrip(".")
-            kind = str(value.type())
-            if not (kind.startswith("Tensor") or _tuple_size(module, path)):
-                raise Refused(f"forward() keeps state in {path}, a {kind}; valid: state in tensors (buffers)")
-            found[path] = kind
-    parameters = {name for name, _ in module.named_parameters()}
+        if node.kind() not in ("prim::GetAttr", "prim::SetAttr"):
+            continue
+        owner, *values = node.inputs()
+        path = f"{paths.get(owner.debugName(), '')}.{node.s('name')}".lstrip(".")
+        if not values:
+            paths[next(iter(node.outputs())).debugName()] = path
+        elif not (str(values[0].type()).startswith("Tensor") or _slots(module, path)):
+            raise Refused(f"forward() keeps state in {path}, a {values[0].type()}; valid: state in tensors (buffers)")
+        found[path] = None
+    parameters = {name for name, _ in module.named_parameters()} - set(written)
     return [slot for path in found if path not in parameters for slot in _slots(module, path)]
 
 
-def written_parameters(module: Any, run: Any) -> list[str]:
+def written_parameters(module: Any, run: Callable[[], object]) -> list[str]:
     """Return the parameters that ``run()`` writes in place."""
-    before = {name: tensor._version for name, tensor in module.named_parameters()}
+    before = {name: (tensor._version, tensor.clone()) for name, tensor in module.named_parameters()}
     run()
-    return [name for name, tensor in module.named_parameters() if tensor._version != before[name]]
+    after = dict(module.named_parameters())
+    return [
+        name
+        for name, (version, values) in before.items()
+        if after[name]._version != version or not torch.equal(after[name], values)
+    ]
 
 
 def _slots(module: Any, path: str) -> list[Slot]:
@@ -108,10 +112,6 @@ def _slots(module: Any, path: str) -> list[Slot]:
     if isinstance(value, tuple) and value and all(isinstance(item, torch.Tensor) for item in value):
         return [Slot(path, place) for place in range(len(value))]
     return []
-
-
-def _tuple_size(module: Any, path: str) -> int:
-    return sum(slot.place is not None for slot in _slots(module, path))
 
 
 def _owner(module: Any, path: str) -> tuple[Any, str]:
@@ -172,6 +172,11 @@ def _flat(value: Any) -> Iterator[torch.Tensor]:
 
 
 def last_line(error: Exception) -> str:
-    """Return the part of PyTorch's message that says what is wrong: the last line that is not empty."""
+    """Return the part of PyTorch's message that says what is wrong, and the line of the module that it points at."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:300] if lines else type(error).__name__
+    words = [line.removeprefix("RuntimeError:").strip() for line in lines if "operator" in line or "RuntimeError:" in line]
+    said = next((line for line in words if line), "") or (lines[-1] if lines else type(error).__name__)
+    places = [lines[index - 1] for index, line in enumerate(lines) if line.endswith("<--- HERE") and index]
+    if places and said.startswith("RuntimeError"):  # the interpreter stopped without a word: it needed a number
+        said = "its control flow, or a shape, depends on values of tensors"
+    return said[:200] + (f" (at `{places[-1][:80]}`)" if places else "")
