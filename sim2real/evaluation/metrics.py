@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from robot_policies.types import Array, Mode, RobotRecord
 from sim2real.evaluation.course import Success
@@ -38,7 +37,7 @@ class Metrics:
             command: velocity in the base frame: x [m/s], y [m/s], yaw [rad/s].
             truth: gives the true state at the end of the cycle that is being recorded.
         """
-        self._success, self._command, self._truth = success, np.array(command), truth
+        self._success, self._command, self._truth = success, command, truth
         self.modes: list[tuple[float, str]] = []
         self.trips: list[tuple[float, str, str]] = []
         self.fell_s: float | None = None
@@ -48,7 +47,7 @@ class Metrics:
         self._gait = _Gait()
         self._start = self._settled = self._position = np.zeros(3)
         self._drift, self._tilt, self._judged = 0.0, 0.0, 0
-        self._sum, self._squares = np.zeros(3), np.zeros(3)
+        self._sum, self._squares = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
 
     def __call__(self, record: RobotRecord) -> None:
         """Add one robot cycle."""
@@ -80,15 +79,16 @@ class Metrics:
     def numbers(self) -> dict[str, float]:
         """Return the metrics by name; docs/simulator.md explains them. Velocities are 0 before ``success.settle``."""
         judged = max(1, self._judged)
-        mean, error = self._sum / judged, np.sqrt(self._squares / judged)
+        mean = [total / judged for total in self._sum]
+        error = [math.sqrt(total / judged) for total in self._squares]
         away = self._position - self._start
-        tracking = {f"{axis}_error": float(error[index]) for index, axis in enumerate(AXES)}
+        tracking = {f"{axis}_error": value for axis, value in zip(AXES, error, strict=True)}
         return {
             "active_s": self.active_s,
             "distance_m": math.hypot(away[0], away[1]),
-            "speed_mps": float(mean[0]),
-            "lin_vel_y": float(mean[1]),
-            "ang_vel_z": float(mean[2]),
+            "speed_mps": mean[0],
+            "lin_vel_y": mean[1],
+            "ang_vel_z": mean[2],
             **tracking,
             "drift_m": self._drift,
             "tilt_max_rad": self._tilt,
@@ -97,13 +97,13 @@ class Metrics:
 
     def _astray(self) -> list[str]:
         """Say on which commanded axes the mean velocity is off, or how far a robot told to stand has wandered."""
-        limits, mean = self._success, self._sum / self._judged
-        if not self._command.any():
+        limits, mean = self._success, [total / self._judged for total in self._sum]
+        if not any(self._command):
             wandered = f"wandered {self._drift:.2f} m at zero command; limit {limits.drift:g} m"
             return [wandered] if self._drift > limits.drift else []
         return [
             f"{axis} {is_:.2f} for a command of {asked:g}; limit {100 * limits.velocity_tolerance:g} %"
-            for axis, is_, asked in zip(AXES, mean.tolist(), self._command.tolist(), strict=True)
+            for axis, is_, asked in zip(AXES, mean, self._command, strict=True)
             if asked and not abs(is_ - asked) <= limits.velocity_tolerance * abs(asked)
         ]
 
@@ -129,11 +129,13 @@ class Metrics:
             self._judge(truth)
 
     def _judge(self, truth: GroundTruth) -> None:
-        velocity = np.array([truth.base_lin_vel[0], truth.base_lin_vel[1], truth.base_ang_vel[2]])
+        # plain floats: for three numbers they are several times as fast as arrays
+        x, y, _ = truth.base_lin_vel.tolist()
         self._judged += 1
-        self._sum += velocity
-        self._squares += (velocity - self._command) ** 2
-        away = truth.position - self._settled
+        for axis, value in enumerate((x, y, float(truth.base_ang_vel[2]))):
+            self._sum[axis] += value
+            self._squares[axis] += (value - self._command[axis]) ** 2
+        away = (truth.position - self._settled).tolist()
         self._drift = max(self._drift, math.hypot(away[0], away[1]))
 
 
@@ -143,7 +145,7 @@ class _Gait:
     def __init__(self) -> None:
         self._cycles, self._clamped, self._touchdowns = 0, 0, 0.0
         self._seconds = self._height = self._effort_squares = self._energy = self._peak = 0.0
-        self._down: npt.NDArray[np.bool_] | None = None
+        self._down: list[bool] | None = None
 
     def add(self, record: RobotRecord, height: float, dt: float) -> None:
         state = record.state
@@ -155,9 +157,11 @@ class _Gait:
         self._peak = max(self._peak, float(effort.max()))
         self._effort_squares += float(effort @ effort) / effort.size
         self._energy += float(effort @ np.abs(state.joint_vel)) * dt
-        before = state.foot_force > FOOT_DOWN if self._down is None else self._down
-        self._down = np.where(before, state.foot_force > FOOT_UP, state.foot_force > FOOT_DOWN)
-        self._touchdowns += int(np.count_nonzero(self._down & ~before)) / max(1, state.foot_force.size)
+        forces = state.foot_force.tolist()
+        before = [force > FOOT_DOWN for force in forces] if self._down is None else self._down
+        self._down = [force > (FOOT_UP if down else FOOT_DOWN) for force, down in zip(forces, before, strict=True)]
+        landed = sum(now and not down for now, down in zip(self._down, before, strict=True))
+        self._touchdowns += landed / max(1, len(forces))
 
     def numbers(self) -> dict[str, float]:
         cycles, seconds = max(1, self._cycles), max(self._seconds, 1e-9)
