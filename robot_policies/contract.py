@@ -42,7 +42,7 @@ class Joints:
     default_joint_pos: tuple[float, ...]  # [rad]
     stiffness: tuple[NotNegative, ...]  # [N m/rad]
     damping: tuple[NotNegative, ...]  # [N m s/rad]
-    torque_limit: tuple[Positive, ...]  # [N m], as trained
+    torque_limit: tuple[Positive, ...]  # [N m], as trained, or the robot's where that is lower: it binds anyway
 
 
 @schema
@@ -51,13 +51,14 @@ class History:
 
     ``ages`` lists, in the order of concatenation, how many ticks old each entry is: ``[0, 1, 2]`` is newest first and
     includes the present, ``[3, 2, 1]`` is oldest first without it. Of a group: frame after frame; of a term: its ages.
+    Values are kept as the network would read them: scaled, moved and clipped.
     """
 
     ages: tuple[Annotated[int, Field(ge=0)], ...]
-    # first_frame: before the first read, every slot is the first value; zeros: every slot is 0;
-    # zeros_then_first_frame: the first read sees zeros, then every slot is the first value (Extreme Parkour).
+    # What ages before the first tick read. first_frame: the first value; zeros: 0; zeros_then_first_frame: 0 at the
+    # first tick, from the second on the first value (Extreme Parkour). Age 0 is always the present.
     fill: Literal["first_frame", "zeros", "zeros_then_first_frame"]
-    mask: tuple[Annotated[int, Field(ge=0)], ...] = ()  # indices, within one frame, stored as 0
+    mask: tuple[Annotated[int, Field(ge=0)], ...] = ()  # indices, within one frame, stored as 0 (so at every age)
 
 
 @schema
@@ -85,7 +86,7 @@ class Group:
 
 @schema
 class Source:
-    """A part of a network input. Exactly one of ``observation``, ``network`` (with ``output``) and ``depth`` is given."""
+    """A part of a network input, from exactly one of ``observation``, ``network`` (with ``output``) and ``depth``."""
 
     observation: Optional[Name] = None
     network: Optional[Name] = None
@@ -97,7 +98,7 @@ class Source:
 
 @schema
 class Tensor:
-    """An output of a network. ``initial`` is what readers see before the network's first step (slower networks)."""
+    """An output of a network. ``initial`` is what readers see before its first step, such as before the first image."""
 
     name: str
     shape: tuple[Count, ...]
@@ -129,7 +130,11 @@ class RecurrentState:
 
 @schema
 class Network:
-    """One ONNX file, stepped every ``period`` ticks, in the order of the list; outputs are held between steps."""
+    """One ONNX file, stepped every ``period`` ticks from tick 0 on, in the order of the list; its outputs are held.
+
+    A network reads observations, images, and outputs of networks before it in the list. Outputs of the file that are
+    not listed are not read; its inputs must all be listed, under ``inputs`` or ``states``.
+    """
 
     name: Name
     file: str
@@ -173,7 +178,7 @@ class Depth:
     interpolation: Literal["nearest", "bilinear", "bicubic", "area"]
     near: NotNegative  # [m]
     far: Positive  # [m]
-    invalid: Literal["far", "near", "zero"]  # what a pixel without return counts as
+    invalid: Literal["far", "near", "zero"]  # what a pixel without return counts as; zero is left alone by the clip
     scale: float  # value = scale * depth + offset
     offset: float
     rate: Positive  # [Hz]
@@ -202,7 +207,10 @@ class ActionSpec:
 
 @schema
 class CommandAxis:
-    """Range trained for (requests outside are clamped) and the half width of the dead band."""
+    """Range trained for (requests outside are clamped) and the half width of the dead band, inside which it is 0.
+
+    Exactly 0 stays 0 even where the range excludes it: standing can always be asked for.
+    """
 
     range: Pair
     dead_band: NotNegative = 0.0
@@ -227,7 +235,11 @@ class Commands:
 
 @schema
 class InputLimit:
-    """The oldest that an input may be, and what follows when it is older."""
+    """The oldest that an input may be, and what follows when it is older.
+
+    Kind ``velocity`` accepts landing for the state; zero or landing for the command; landing or blind (networks that
+    read the image are held) for depth.
+    """
 
     max_age: Positive  # [s]
     lost: Literal["landing", "zero", "stand", "blind"]

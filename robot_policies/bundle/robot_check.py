@@ -38,6 +38,7 @@ def robot_faults(contract: Contract, spec: RobotSpec) -> list[str]:
         *_pose_faults("limits.start.joint_pos", names, contract.limits.start.joint_pos, lower, upper),
         *_torque_faults(contract, spec.effort_limit[index]),
         *_rate_faults(contract, spec),
+        *_sensor_faults(contract, spec),
     ]
 
 
@@ -60,6 +61,13 @@ def _rate_faults(contract: Contract, spec: RobotSpec) -> Iterator[str]:
     if ratio < 1.0 - 1e-9:
         asked = f"timing.control_dt: at least one period of the states of {spec.name}"
         yield expected(asked, f"{contract.timing.control_dt:g} s", f"{1.0 / spec.state_rate:g} s or more")
+
+
+def _sensor_faults(contract: Contract, spec: RobotSpec) -> Iterator[str]:
+    carried = sorted({mount.sensor for mount in spec.sensors.depth.values()})
+    for name, depth in contract.depth.items():
+        if depth.sensor not in carried:
+            yield expected(f"depth.{name}.sensor: a camera of {spec.name}", depth.sensor, carried)
 
 
 def reads_lin_vel(contract: Contract) -> bool:

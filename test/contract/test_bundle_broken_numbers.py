@@ -107,6 +107,10 @@ BROKEN: Broken = {
         put("limits/inputs/depth", {"max_age": 0.2, "lost": "landing"}),
         "limits.inputs.depth; found a limit, but no such input",
     ),
+    "a camera that the robot has not": (
+        camera(sensor="kinect"),
+        "depth.front.sensor: a camera of go2; found kinect; valid: d435",
+    ),
     "near beyond far": (camera(near=2.0), "depth.front.near: below far; found 2 and 2; valid: near < far"),
     "a crop of three numbers": (
         camera(crop=[0, 0, 1]),
