@@ -33,7 +33,7 @@ class TeleopNode(Node):
         self.device = parameter(self, "device", "keyboard")
         rate = parameter(self, "rate", 20.0)  # [Hz]
         self._stamped = parameter(self, "stamped", True)  # False: geometry_msgs/Twist
-        self._frame = parameter(self, "frame", "base")
+        self._frame = parameter(self, "frame", "base_link")
         self.ranges = VelocityRanges(*(self._range(name, default) for name, default in RANGE_DEFAULTS))
         self.pad_index = parameter(self, "pad", 0)
         self.dead_zone = parameter(self, "dead_zone", 0.05)

@@ -145,7 +145,7 @@ def test_keys_become_stamped_velocities_at_20_hz(probe: Probe, domain: int) -> N
         assert probe.until(lambda: velocities(heard)[-1] == (0.0, 0.0, 0.0), 1.0)
         message = heard[-1][1]
         assert abs(to_ns(message.header.stamp) - time.time_ns()) < 2_000_000_000
-        assert message.header.frame_id == "base"
+        assert message.header.frame_id == "base_link"
         assert "w / s or up / down" in opened.read()
 
 
