@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+import numpy.typing as npt
 
 from robot_policies.types import Array
 from sim2real.randomization.ranges import Randomization
@@ -14,15 +15,19 @@ from sim2real.randomization.ranges import Randomization
 
 @dataclass(frozen=True)
 class Bodies:
-    """What was drawn, one row per robot."""
+    """What was drawn, one row per body."""
 
-    friction: Array  # (envs,)
-    added_mass: Array  # (envs,) [kg]
-    com_shift: Array  # (envs, 3) [m], in the trunk's frame
+    friction: Array  # (bodies,)
+    added_mass: Array  # (bodies,) [kg]
+    com_shift: Array  # (bodies, 3) [m], in the trunk's frame
+
+    def rows(self, index: npt.NDArray[np.int64]) -> Bodies:
+        """Return the bodies of ``index``."""
+        return Bodies(self.friction[index], self.added_mass[index], self.com_shift[index])
 
 
 def draw_bodies(ranges: Randomization, count: int, rng: np.random.Generator) -> Bodies:
-    """Draw ``count`` robots."""
+    """Draw ``count`` bodies."""
     shift = np.asarray(ranges.base_com)
     return Bodies(
         friction=rng.uniform(*ranges.friction, count),

@@ -15,6 +15,7 @@ Range = tuple[float, float]
 class Randomization:
     """Ranges of uniform draws; ``NOMINAL`` draws nothing."""
 
+    variants: int = 64  # different bodies; robots share them, since more models than the cache holds cost a third
     friction: Range = (0.4, 1.25)  # sliding friction of the feet and the ground
     base_mass: Range = (-1.0, 2.5)  # [kg], added to the trunk
     base_com: tuple[float, float, float] = (0.03, 0.02, 0.02)  # +- [m], shift of the trunk's centre of mass

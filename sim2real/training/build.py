@@ -23,11 +23,11 @@ def build_env(task: Task, envs: int, seed: int, threads: int = 2) -> WalkEnv:
         RobotError: the robot has no model, or the model lacks a joint or a foot.
     """
     spec = load_robot_spec(task.robot)
-    plant = load_plant(spec, task.physics_dt)
+    plant = load_model(spec, task.physics_dt)
     return WalkEnv(task, trained_robot(spec, plant), plant, envs, seed, threads)
 
 
-def load_plant(spec: RobotSpec, physics_dt: float) -> Plant:
+def load_model(spec: RobotSpec, physics_dt: float) -> Plant:
     """Return the robot's model on flat ground. Raises as ``build_env``."""
     world = world_spec(spec, look=False)
     return build_plant(world, spec.joint_names, spec.feet, physics_dt)

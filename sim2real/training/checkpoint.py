@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         found = str(error).splitlines()[0]
         raise ResourceError(expected(f"checkpoint {path}: a file of a training run", found, "train anew")) from error
     if not isinstance(values, dict) or "actor_state_dict" not in values or "progress" not in values:

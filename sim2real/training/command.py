@@ -85,7 +85,7 @@ def _finish(task: Task, out: Path, run: Path) -> None:
     values = checkpoint.read(run / checkpoint.FILE)
     layers = actor_layers(values["actor_state_dict"])
     lines = [
-        score(task, lambda seen: evaluate(layers, seen), command, 20.0).line()
+        score(task, lambda seen: evaluate(layers, seen), command, 10.0).line()
         for command in ((0.8, 0.0, 0.0), (0.0, 0.0, 0.0))
     ]
     export(out, task, load_robot_spec(task.robot), values["actor_state_dict"], _provenance(values, lines), "1.0.0")

@@ -52,8 +52,11 @@ class WalkEnv:
         self.task, self.robot, self.plant = task, robot, plant
         self.rng = np.random.default_rng(seed)
         ranges = task.randomization
-        self._bodies = draw_bodies(ranges, envs, self.rng)
-        self.batch = Batch(varied_models(plant.model, plant.trunk, self._bodies), threads)
+        bodies = draw_bodies(ranges, min(ranges.variants, envs), self.rng)
+        which = np.arange(envs) * len(bodies.friction) // envs  # neighbours share a body, and a core's cache
+        models = varied_models(plant.model, plant.trunk, bodies)
+        self._bodies = bodies.rows(which)
+        self.batch = Batch([models[index] for index in which], threads)
         joints, feet = len(robot.joint_names), len(plant.feet)
         self._actuators = draw_actuators(ranges, envs, joints, self.rng)
         self.age = self.rng.integers(0, task.episode_steps, envs)  # [control steps]
@@ -87,6 +90,7 @@ class WalkEnv:
         self._drive(np.clip(action, -task.action_clip, task.action_clip).astype(float))
         broken = self.batch.broken()
         self.batch.restart(broken)
+        self._torque[broken], self._demand[broken], self._vel[broken] = 0.0, 0.0, 0.0
         self.motion = self._sense(task.cycles * task.substeps)
         self._walked()
         reward, terms = total(self.motion, self._gait(), task, self.robot.body)

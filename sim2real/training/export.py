@@ -151,9 +151,13 @@ A blind velocity policy for the robot `{task.robot}` on flat ground: body veloci
 |---|---|
 {facts}
 
-Commands trained for: forward {ranges.lin_vel_x[0]:g} to {ranges.lin_vel_x[1]:g} m/s,
-left {ranges.lin_vel_y[0]:g} to {ranges.lin_vel_y[1]:g} m/s, yaw {ranges.ang_vel_z[0]:g} to {ranges.ang_vel_z[1]:g} rad/s;
-below {ranges.dead_band:g} an axis is zero, and all zero means standing. Trained in MuJoCo with PPO (rsl-rl) under random
-friction, mass, centre of mass, gains, motor strength, delay, pushes and sensor noise;
+Commands trained for:
+
+- forward {ranges.lin_vel_x[0]:g} to {ranges.lin_vel_x[1]:g} m/s
+- left {ranges.lin_vel_y[0]:g} to {ranges.lin_vel_y[1]:g} m/s
+- yaw {ranges.ang_vel_z[0]:g} to {ranges.ang_vel_z[1]:g} rad/s
+
+Below {ranges.dead_band:g} an axis is zero, and all zero means standing. Trained in MuJoCo with PPO (rsl-rl) under
+random friction, mass, centre of mass, gains, motor strength, delay, pushes and sensor noise;
 `docs/training/{task.name}.md` tells how, and what was learnt.
 """

@@ -75,6 +75,7 @@ class Batch:
         """Put the robots where ``rows`` is true back to their model's start."""
         self._state[rows] = self.start
         self._warmstart[rows] = 0.0
+        self._sensors[rows] = 0.0
 
     def broken(self) -> Bools:
         """Return which robots have a state that is not finite or that has exploded, (N,)."""

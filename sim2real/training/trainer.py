@@ -74,7 +74,7 @@ class Trainer:
         views = to_tensors(self.env.views())
         while (now := time.monotonic()) < start + seconds:
             tally, views = self._collect(views)
-            losses = self.ppo.update()
+            losses = self._learn()
             took = time.monotonic() - now
             self._count(took)
             self._report(tally, losses, took, start + seconds - time.monotonic())
@@ -105,6 +105,19 @@ class Trainer:
                 tally.add(outcome, steps)
             self.ppo.compute_returns(views)
         return tally, views
+
+    def _learn(self) -> dict[str, float]:
+        """Update the networks. Networks that are no longer finite end the run, whatever error tells it first."""
+        failure = None
+        try:
+            losses: dict[str, float] = self.ppo.update()
+        except (RuntimeError, ValueError) as error:
+            losses, failure = {}, error
+        if all(bool(torch.isfinite(value).all()) for value in self.ppo.get_policy().parameters()):
+            if failure is not None:
+                raise failure
+            return losses
+        raise DivergedError("training diverged: the actor is not finite; kept: the checkpoint before") from failure
 
     def _count(self, took: float) -> None:
         done = self.progress
