@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 from helpers import safety as kit
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robot_policies.safety.state_check import Fault, StateCheck, Sustained, finite
@@ -256,6 +256,7 @@ def test_sustained_survives_a_clock_that_went_back() -> None:
     assert not held(True, 30)
 
 
+@settings(deadline=None)
 @given(st.floats(0.0, math.pi), st.floats(-math.pi, math.pi), st.floats(-math.pi, math.pi))
 def test_tilt_of_any_attitude(angle: float, heading: float, yaw: float) -> None:
     """The tilt is the angle between the base's z axis and up, whatever the heading."""
