@@ -44,6 +44,7 @@ class Watch:
         """
         wrong = [name for name, value in {"reward": reward, **losses}.items() if not math.isfinite(value)]
         if wrong:
+            self._low = self._patience
             return f"{', '.join(wrong)} not finite"
         before = reward if self._smooth is None else self._smooth
         self._smooth = self._smoothing * before + (1.0 - self._smoothing) * reward

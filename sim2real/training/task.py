@@ -42,7 +42,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Ppo:
-    """Arguments of rsl-rl's PPO; names are its own, values those of legged_gym."""
+    """Arguments of rsl-rl's PPO; names are its own, values those of legged_gym but for the entropy."""
 
     steps: int = 24  # per environment and iteration
     num_learning_epochs: int = 5
@@ -51,7 +51,7 @@ class Ppo:
     gamma: float = 0.99
     lam: float = 0.95
     value_loss_coef: float = 1.0
-    entropy_coef: float = 0.01
+    entropy_coef: float = 0.004
     learning_rate: float = 1e-3
     max_grad_norm: float = 1.0
     desired_kl: float = 0.01

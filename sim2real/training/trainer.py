@@ -64,28 +64,33 @@ class Trainer:
         self._watch = Watch()
 
     def run(self, seconds: float) -> None:
-        """Train for ``seconds`` of wall clock, then write the checkpoint.
+        """Train for ``seconds`` of wall clock, then write the checkpoint; Ctrl-C writes it too.
 
         Raises:
             DivergedError: with the reason; the last good checkpoint is in the folder.
         """
-        start = saved = time.monotonic()
         self.ppo.train_mode()
-        views = to_tensors(self.env.views())
-        while (now := time.monotonic()) < start + seconds:
+        try:
+            self._iterate(time.monotonic() + seconds)
+        finally:
+            if seconds > 0.0 and self._watch.healthy and self._finite():
+                self.save()
+
+    def _iterate(self, end: float) -> None:
+        """Iterate until ``end`` on the monotonic clock [s], and save every ``SAVE_EVERY``."""
+        views, saved = to_tensors(self.env.views()), time.monotonic()
+        while (now := time.monotonic()) < end:
             tally, views = self._collect(views)
             losses = self._learn()
             took = time.monotonic() - now
             self._count(took)
-            self._report(tally, losses, took, start + seconds - time.monotonic())
+            self._report(tally, losses, took, end - time.monotonic())
             wrong = self._watch.check(tally.reward, losses)
             if wrong:
                 raise DivergedError(f"training diverged: {wrong}; kept: the checkpoint before")
             if time.monotonic() - saved > SAVE_EVERY and self._watch.healthy:
                 saved = time.monotonic()
                 self.save()
-        if seconds > 0.0:
-            self.save()
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -113,11 +118,15 @@ class Trainer:
             losses: dict[str, float] = self.ppo.update()
         except (RuntimeError, ValueError) as error:
             losses, failure = {}, error
-        if all(bool(torch.isfinite(value).all()) for value in self.ppo.get_policy().parameters()):
+        if self._finite():
             if failure is not None:
                 raise failure
             return losses
-        raise DivergedError("training diverged: the actor is not finite; kept: the checkpoint before") from failure
+        raise DivergedError("training diverged: the networks are not finite; kept: the checkpoint before") from failure
+
+    def _finite(self) -> bool:
+        networks = (self.ppo.actor, self.ppo.critic)
+        return all(bool(torch.isfinite(value).all()) for network in networks for value in network.parameters())
 
     def _count(self, took: float) -> None:
         done = self.progress
