@@ -13,16 +13,17 @@ from robot_policies.observation.builder import term_faults, term_setup
 from robot_policies.sizes import ages, fits, frame_size, per_entry
 
 MAX_AGE = 1000  # [ticks] of a history: 20 s at 50 Hz, ten times the longest known (2 s, A-RMA)
+MAX_IMAGE_SIDE = 4096  # [px]
 _SAME_PERIOD = 1e-6  # relative: written periods have few digits, 0.0333 and 4 x 0.008325 are the same
 Clip = Optional[tuple[Numbers, Numbers]]
 
 
-def contract_faults(contract: Contract, feet: int | None) -> list[str]:
+def contract_faults(contract: Contract, feet: tuple[str, ...] | None) -> list[str]:
     """Return what in ``contract`` contradicts itself.
 
     Args:
         contract: of the right form.
-        feet: number of feet of the robot; None where it is not known.
+        feet: names of the robot's feet; None where no robot is known.
     """
     return [
         *_timing_faults(contract),
@@ -67,7 +68,7 @@ def _count_faults(where: str, values: Sequence[float], count: int) -> Iterator[s
         yield expected(f"{where}: one number per joint", f"{len(values)} numbers", f"{count} numbers")
 
 
-def _group_faults(contract: Contract, name: str, feet: int | None) -> Iterator[str]:
+def _group_faults(contract: Contract, name: str, feet: tuple[str, ...] | None) -> Iterator[str]:
     where, group = f"observations.{name}", contract.observations[name]
     if not group.terms:
         yield expected(f"{where}.terms: what the group holds", "none", "at least one term")
@@ -183,6 +184,9 @@ def _depth_faults(where: str, depth: Depth) -> Iterator[str]:
         return
     top, bottom, left, right = depth.crop
     image = depth.intrinsics
+    largest = max(image.height, image.width, *depth.size)
+    if largest > MAX_IMAGE_SIDE:
+        yield expected(f"{where}: sides of images", f"{largest} px", f"at most {MAX_IMAGE_SIDE} px")
     for axis, off, size in (("rows", top + bottom, image.height), ("columns", left + right, image.width)):
         if off >= size:
             yield expected(f"{where}.crop: {axis} that are left", f"{off} off {size}", f"at most {size - 1} off")

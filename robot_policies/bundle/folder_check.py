@@ -84,7 +84,10 @@ def _listed_faults(name: str, digest: str, present: Mapping[str, Path]) -> list[
         return [expected(f"files: {name}", "no such file in the folder", ", ".join(sorted(present)))]
     if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
         return []  # said above
-    found = sha256(path)
+    try:
+        found = sha256(path)
+    except OSError as error:
+        return [expected(f"files: {name}: a readable file", error.strerror, "a file that this user may read")]
     if found != digest:
         valid = "the file that was listed, or its new hash if the change was meant"
         return [expected(f"files: {name}: SHA-256 {digest}", found, valid)]

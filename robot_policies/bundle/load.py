@@ -74,11 +74,12 @@ def read_contract(folder: Path) -> Contract:
 
 def bundle_faults(contract: Contract, folder: Path, spec: RobotSpec | None) -> list[str]:
     """Return everything that is wrong with a bundle of the right form; empty where nothing is."""
+    wiring, files = wiring_faults(contract), folder_faults(folder, contract.files)
     return [
         *kind_faults(contract),
         *(robot_faults(contract, spec) if spec is not None else []),
-        *contract_faults(contract, None if spec is None else len(spec.feet)),
-        *wiring_faults(contract),
-        *folder_faults(folder, contract.files),
-        *network_faults(contract, folder),
+        *contract_faults(contract, None if spec is None else spec.feet),
+        *wiring,
+        *files,
+        *network_faults(contract, folder, run=not wiring and not files),
     ]

@@ -7,21 +7,37 @@ from pathlib import Path
 
 from robot_policies.bundle.folder_check import name_fault
 from robot_policies.contract import Contract, Network
-from robot_policies.exceptions import expected
+from robot_policies.exceptions import BundleError, expected
+from robot_policies.inference.network import OnnxNetwork
 from robot_policies.inference.onnx_file import OnnxFile, TensorInfo, inspect
 
 Shape = tuple[int, ...]
 
 
-def network_faults(contract: Contract, folder: Path) -> list[str]:
-    """Return where tensors, operators or weights of the ONNX files are not as the contract says, or not allowed."""
+def network_faults(contract: Contract, folder: Path, run: bool) -> list[str]:
+    """Return where tensors, operators or weights of the ONNX files are not as the contract says, or not allowed.
+
+    Args:
+        contract: of the bundle.
+        folder: of the bundle.
+        run: also open each file that is as it should be, and run it once, on zeros.
+    """
     faults = []
     for network in contract.networks:
         path = folder / network.file
         if name_fault(network.file) is None and path.is_file() and not path.is_symlink():
             where = f"networks.{network.name} ({network.file})"
-            faults += [f"{where}: {fault}" for fault in _faults(contract, network, inspect(path, folder))]
+            stated = list(_faults(contract, network, inspect(path, folder)))
+            faults += [f"{where}: {fault}" for fault in stated or (_run_faults(network, folder) if run else [])]
     return faults
+
+
+def _run_faults(network: Network, folder: Path) -> list[str]:
+    try:
+        OnnxNetwork(network, folder)
+    except BundleError as error:
+        return [expected("a network that runs", str(error), "standard ONNX that ONNX Runtime can run")]
+    return []
 
 
 def _faults(contract: Contract, network: Network, file: OnnxFile) -> Iterator[str]:

@@ -10,6 +10,7 @@ from robot_policies.exceptions import expected
 from robot_policies.sizes import fits, source_size, source_total
 
 MAX_PERIOD = 10_000  # [ticks]: 200 s at 50 Hz
+MAX_VALUES = 1 << 24  # of one tensor: 64 MiB
 
 
 def wiring_faults(contract: Contract) -> list[str]:
@@ -40,6 +41,10 @@ def _network_faults(contract: Contract, network: Network, before: list[str]) -> 
         for name in sorted({name for name in items if items.count(name) > 1}):
             asked = f"{where}: each {what} tensor once, in {what}s or in states"
             yield expected(asked, f"{name} more than once", "different tensors")
+    shapes = {item.name: item.shape for item in network.inputs} | {item.name: item.shape for item in network.outputs}
+    for name, shape in (shapes | {state.input: state.shape for state in network.states}).items():
+        if math.prod(shape) > MAX_VALUES:
+            yield expected(f"{where}: {name}: its size", f"{math.prod(shape)} values", f"at most {MAX_VALUES} values")
     for item in network.inputs:
         yield from _input_faults(contract, f"{where}.inputs.{item.name}", item, before)
     for output in network.outputs:

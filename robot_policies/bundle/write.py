@@ -51,6 +51,21 @@ def write_bundle(
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BundleError(expected(f"{folder}: a new folder", "something is there", "a path that does not exist"))
+    try:
+        return _write(folder, contract, files, spec, (reference, seed, ticks))
+    except OSError as error:
+        raise BundleError(
+            expected(f"{folder}: a place and files to write", error, "a folder that can be written")
+        ) from error
+
+
+def _write(
+    folder: Path,
+    contract: Mapping[str, Any],
+    files: Mapping[str, Content],
+    spec: RobotSpec,
+    golden: tuple[Reference | None, int, int],
+) -> Bundle:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new_bundle_", dir=folder.parent) as scratch:
         stage = Path(scratch) / folder.name
@@ -61,7 +76,7 @@ def write_bundle(
         (stage / GOLDEN).touch()
         _write_contract(stage, data, {**listed, GOLDEN: sha256(stage / GOLDEN)})
         draft = load_bundle(stage, spec)
-        make_golden(draft, spec, reference, seed, ticks)
+        make_golden(draft, spec, *golden)
         _write_contract(stage, data, {**listed, GOLDEN: sha256(stage / GOLDEN)})
         check_golden(load_bundle(stage, spec), spec)
         if folder.exists():
@@ -80,10 +95,13 @@ def accept_golden(folder: Path, spec: RobotSpec) -> Bundle:
     faults = [fault for fault in bundle_faults(contract, folder, spec) if not fault.startswith(f"files: {GOLDEN}")]
     if faults:
         raise BundleError("\n".join(f"{folder.name}: {fault}" for fault in faults))
-    make_golden(Bundle(contract, folder), spec)
     path = folder / CONTRACT
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(contract.files[GOLDEN], sha256(folder / GOLDEN)), encoding="utf-8")
+    try:
+        make_golden(Bundle(contract, folder), spec)
+        path.write_text(text.replace(contract.files[GOLDEN], sha256(folder / GOLDEN)), encoding="utf-8")
+    except OSError as error:
+        raise BundleError(expected(f"{folder}: a bundle that can be written", error, "a copy of your own")) from error
     bundle = load_bundle(folder, spec)
     check_golden(bundle, spec)
     return bundle

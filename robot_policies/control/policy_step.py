@@ -9,6 +9,7 @@ import numpy as np
 
 from robot_policies import resources
 from robot_policies.bundle.load import Bundle
+from robot_policies.bundle.robot_check import reads_lin_vel
 from robot_policies.control.input_check import InputCheck
 from robot_policies.exceptions import InputError, expected
 from robot_policies.policies.policy import Policy, PolicyClass
@@ -32,6 +33,7 @@ class PolicyStep:
         self._policy: Policy = policy
         self._check = InputCheck(spec, bundle.contract.limits)
         self._start = bundle.contract.limits.start
+        self._needs_lin_vel = reads_lin_vel(bundle.contract)
         self._index = spec.joint_index(bundle.contract.joints.names)
         self._tick = 0
         self._broken = False
@@ -58,8 +60,14 @@ class PolicyStep:
         """Accept ``state`` as one to activate from.
 
         Raises:
-            InputError: a joint is farther from the bundle's start pose than it allows; names the farthest.
+            InputError: a joint is farther from the bundle's start pose than it allows (names the farthest), or the
+                state lacks the linear velocity that the bundle reads.
         """
+        if self._needs_lin_vel and state.base_lin_vel is None:
+            found = "no estimate in the robot's state"
+            raise InputError(
+                expected("start: base_lin_vel, which this policy reads", found, "a robot with an estimator")
+            )
         away = np.abs(state.joint_pos[self._index] - np.array(self._start.joint_pos))
         if not np.all(away <= self._start.tolerance):  # so written that NaN is refused
             worst = int(np.argmax(away))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,17 +16,20 @@ from robot_policies.sizes import ages, frame_size, per_entry
 from robot_policies.types import Array, Array32, Observation, PolicyInputs
 
 
-def term_setup(contract: Contract, term: Term, joint_index: Indices, feet: int | None) -> TermSetup:
+def term_setup(contract: Contract, term: Term, joint_index: Indices, feet: tuple[str, ...] | None) -> TermSetup:
     """Return what ``term`` of ``contract`` knows from load on.
 
     Args:
         contract: the bundle's contract.
         term: one of its terms.
         joint_index: (joints,) place in the robot's order of each joint of the bundle.
-        feet: number of feet of the robot, or None where no robot is known.
+        feet: names of the robot's feet, or None where no robot is known.
     """
     default = np.array(contract.joints.default_joint_pos, dtype=np.float64)
-    return TermSetup(contract.timing.control_dt, joint_index, default, feet, term.params)
+    setup = TermSetup(contract.timing.control_dt, joint_index, default, feet, term.params)
+    if feet is None or "feet" not in term.params or term_faults(term, setup):
+        return setup
+    return replace(setup, foot_index=np.array([feet.index(foot) for foot in term.params["feet"]], dtype=np.intp))
 
 
 def term_faults(term: Term, setup: TermSetup) -> list[str]:
@@ -36,13 +40,11 @@ def term_faults(term: Term, setup: TermSetup) -> list[str]:
     asked, found = set(definition.params), set(term.params)
     if asked != found:
         return [expected(f"params: of {term.term}", ", ".join(sorted(found)) or "none", sorted(asked) or "no params")]
-    wrong = [name for name, rule in definition.params.items() if not rule.accepts(term.params[name])]
+    wrong = [name for name, rule in definition.params.items() if not rule.accepts(term.params[name], setup)]
     if wrong:
         return [expected(f"params.{name}", repr(term.params[name]), definition.params[name].valid) for name in wrong]
     size = definition.size(setup)
-    if size is not None and size != term.size:
-        return [expected(f"size: of {term.term}", term.size, f"{size} for these joints and feet")]
-    return []
+    return [] if size == term.size else [expected(f"size: of {term.term}", term.size, f"{size} for these joints")]
 
 
 class _TermHistories:
@@ -136,7 +138,7 @@ class ObservationBuilder:
         index = np.asarray(spec.joint_index(contract.joints.names), dtype=np.intp)
         self._groups: dict[str, GroupBuilder] = {}
         for name, group in contract.observations.items():
-            setups = [term_setup(contract, term, index, len(spec.feet)) for term in group.terms]
+            setups = [term_setup(contract, term, index, spec.feet) for term in group.terms]
             for term, setup in zip(group.terms, setups, strict=True):
                 for fault in term_faults(term, setup):
                     raise BundleError(f"observations.{name}: {fault}")

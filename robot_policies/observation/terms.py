@@ -35,8 +35,9 @@ class TermSetup:
     control_dt: float  # [s]
     joint_index: Indices  # (joints,) place in the robot's order of each joint of the bundle
     default_joint_pos: Array  # (joints,) [rad]
-    feet: int | None  # number of feet; None where no robot is known yet
+    feet: tuple[str, ...] | None  # names, in the robot's order; None where no robot is known yet
     params: Mapping[str, Any]
+    foot_index: Indices | None = None  # place in the robot's order of each of ``params: {feet}``
 
 
 TermFunction = Callable[[TermContext, TermSetup], npt.ArrayLike]
@@ -46,7 +47,7 @@ TermFunction = Callable[[TermContext, TermSetup], npt.ArrayLike]
 class ParamRule:
     """What a parameter of a term must be; every parameter named by a term is required."""
 
-    accepts: Callable[[Any], bool]
+    accepts: Callable[[Any, TermSetup], bool]
     valid: str
 
 
@@ -55,7 +56,7 @@ class TermDefinition:
     """A term: its function, its size and its parameters."""
 
     function: TermFunction
-    size: Callable[[TermSetup], int | None]  # None where it depends on a robot that is not known yet
+    size: Callable[[TermSetup], int]
     params: Mapping[str, ParamRule]
 
 
@@ -141,21 +142,29 @@ def constant(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
 
 
 def foot_contact(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
-    """1 where the contact force is above ``params: {threshold}`` [N], else 0, (feet,) in the robot's order of feet."""
-    return np.greater(context.inputs.state.foot_force, float(setup.params["threshold"]))
+    """1 where the contact force is above ``params: {threshold}`` [N], else 0, (feet,) in the order of ``{feet}``."""
+    force: Array = context.inputs.state.foot_force[setup.foot_index]
+    return np.greater(force, float(setup.params["threshold"]))
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_numbers(value: object) -> bool:
+def _are_numbers(value: object, setup: TermSetup) -> bool:
     return isinstance(value, (list, tuple)) and len(value) > 0 and all(map(_is_number, value))
 
 
-_POSITIVE = ParamRule(lambda value: _is_number(value) and value > 0, "a number over 0")
-_NOT_NEGATIVE = ParamRule(lambda value: _is_number(value) and value >= 0, "a number, 0 or more")
-_NUMBERS = ParamRule(_is_numbers, "a list of at least one finite number")
+def _are_feet(value: object, setup: TermSetup) -> bool:
+    if not isinstance(value, (list, tuple)) or not value or not all(isinstance(foot, str) for foot in value):
+        return False
+    return len(set(value)) == len(value) and (setup.feet is None or set(value) <= set(setup.feet))
+
+
+_POSITIVE = ParamRule(lambda value, setup: _is_number(value) and value > 0, "a number over 0")
+_NOT_NEGATIVE = ParamRule(lambda value, setup: _is_number(value) and value >= 0, "a number, 0 or more")
+_NUMBERS = ParamRule(_are_numbers, "a list of at least one finite number")
+_FEET = ParamRule(_are_feet, "a list of the robot's feet, each at most once")
 
 
 def _fixed(function: TermFunction, size: int, **params: ParamRule) -> TermDefinition:
@@ -178,5 +187,7 @@ TERMS: Mapping[str, TermDefinition] = {
     "last_action": _joints(last_action),
     "gait_phase": _fixed(gait_phase, 2, period=_POSITIVE),
     "constant": TermDefinition(constant, lambda setup: len(setup.params["value"]), {"value": _NUMBERS}),
-    "foot_contact": TermDefinition(foot_contact, lambda setup: setup.feet, {"threshold": _NOT_NEGATIVE}),
+    "foot_contact": TermDefinition(
+        foot_contact, lambda setup: len(setup.params["feet"]), {"threshold": _NOT_NEGATIVE, "feet": _FEET}
+    ),
 }

@@ -47,6 +47,10 @@ BROKEN: Broken = {
         put("networks/0/states", [{"input": "h", "output": "g", "shape": [4], "reset": "activation"}]),
         "input h: in the file; found none of that name",
     ),
+    "an operator that does not exist": (
+        actor(with_node("Telepathy")),
+        "a network that runs; found actor.onnx: ONNX Runtime cannot open it: .*Telepathy.*; valid: standard ONNX",
+    ),
     "a custom operator": (
         actor(with_node("Gelu", "com.microsoft")),
         "operators of standard ONNX; found com.microsoft::Gelu; valid: the domain ai.onnx, without custom operators",

@@ -111,6 +111,10 @@ BROKEN: Broken = {
         camera(sensor="kinect"),
         "depth.front.sensor: a camera of go2; found kinect; valid: d435",
     ),
+    "an image without end": (
+        camera(size=[4, 5000]),
+        "depth.front: sides of images; found 5000 px; valid: at most 4096 px",
+    ),
     "near beyond far": (camera(near=2.0), "depth.front.near: below far; found 2 and 2; valid: near < far"),
     "a crop of three numbers": (
         camera(crop=[0, 0, 1]),

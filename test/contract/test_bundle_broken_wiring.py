@@ -22,8 +22,16 @@ BROKEN: Broken = {
         r"\(joint_pos_rel\).size: of joint_pos_rel; found 11; valid: 12 for these joints",
     ),
     "a term that is wrong for the feet": (
-        put(f"{TERMS}/0", {"term": "foot_contact", "size": 3, "params": {"threshold": 2.0}}),
-        "size: of foot_contact; found 3; valid: 4 for these",
+        put(f"{TERMS}/0", {"term": "foot_contact", "size": 3, "params": {"threshold": 2.0, "feet": ["FL_foot"]}}),
+        "size: of foot_contact; found 3; valid: 1 for these",
+    ),
+    "a foot that the robot has not": (
+        put(f"{TERMS}/0", {"term": "foot_contact", "size": 1, "params": {"threshold": 2.0, "feet": ["tail"]}}),
+        r"params.feet; found \['tail'\]; valid: a list of the robot's feet",
+    ),
+    "a tensor without end": (
+        put("networks/0/outputs/0/shape", [1, 1 << 30]),
+        "networks.actor: actions: its size; found 1073741824 values; valid: at most 16777216",
     ),
     "a term without its parameter": (
         put(f"{TERMS}/0", {"term": "gait_phase", "size": 2}),

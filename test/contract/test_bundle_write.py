@@ -101,6 +101,15 @@ def test_a_change_that_is_meant_can_be_accepted(tmp_path: Path) -> None:
     assert load_bundle(folder, SPEC).contract.files["golden.npz"] == sha256(folder / "golden.npz")
 
 
+def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(BundleError, match="a place and files to write; found .*; valid: a folder that can be written"):
+        make_bundle(tmp_path / "file" / "tiny", SPEC)
+    contract = contract_of(SPEC)
+    with pytest.raises(BundleError, match="a place and files to write; found .*nothing.onnx"):
+        write_bundle(tmp_path / "tiny", contract, {"actor.onnx": tmp_path / "nothing.onnx"}, SPEC)
+
+
 def test_a_bundle_with_other_faults_is_not_accepted(tmp_path: Path) -> None:
     folder = make_bundle(tmp_path / "tiny", SPEC).folder
     (folder / "actor.onnx").write_bytes(mlp((45, 16, 8, 12), seed=7))

@@ -119,6 +119,13 @@ def test_any_order_of_the_joints_is_mapped_by_name(names: list[str]) -> None:
     np.testing.assert_array_equal(values, [by_name[n] for n in names] + [by_name[n] + 100.0 for n in names])
 
 
+def test_feet_are_mapped_by_name_too() -> None:
+    params = {"threshold": 2.0, "feet": ["RL_foot", "FL_foot"]}  # the robot's order is FR, FL, RR, RL
+    builder = ObservationBuilder(contract(group({"term": "foot_contact", "size": 2, "params": params})), SPEC)
+    built = builder.build(at(0, foot_force=[0.0, 0.0, 0.0, 9.0]), 0, LAST)
+    np.testing.assert_array_equal(built.groups["group"], [1.0, 0.0])
+
+
 def test_an_observation_owns_its_arrays() -> None:
     past = {"ages": [0, 1], "fill": "first_frame"}
     plain = {"term": "base_ang_vel", "size": 3}
@@ -145,7 +152,7 @@ def test_an_observation_owns_its_arrays() -> None:
         ({"term": "joint_pos", "size": 11}, "observations.group: size: of joint_pos; found 11; valid: 12 "),
         ({"term": "height", "size": 1}, "a known observation term; found height; valid: base_ang_vel, base_lin_vel"),
         ({"term": "gait_phase", "size": 2}, "params: of gait_phase; found none; valid: period"),
-        ({"term": "foot_contact", "size": 3, "params": {"threshold": 2.0}}, "size: of foot_contact; found 3; valid: 4"),
+        ({"term": "foot_contact", "size": 4, "params": {"threshold": 2.0}}, "params: of foot_contact; found threshold"),
     ],
 )
 def test_terms_are_checked_at_construction(term: dict[str, Any], message: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers.bundles import inputs_at, make_bundle, standing
+from helpers.bundles import contract_of, inputs_at, make_bundle, standing
 
 from robot_policies.bundle.load import Bundle
 from robot_policies.control.policy_step import PolicyStep
@@ -189,6 +190,15 @@ def test_where_activation_is_allowed(step: PolicyStep) -> None:
     away[4] = np.nan
     with pytest.raises(InputError, match="start pose"):
         step.check_start(standing(SPEC, joint_pos=away))
+
+
+def test_a_policy_that_reads_base_lin_vel_does_not_start_without_it(tmp_path: Path) -> None:
+    contract = contract_of(SPEC)
+    contract["observations"]["policy"]["terms"][0] = {"term": "base_lin_vel", "size": 3}
+    step = PolicyStep(make_bundle(tmp_path / "tiny", SPEC, **contract), SPEC)
+    with pytest.raises(InputError, match="base_lin_vel, which this policy reads; found no estimate"):
+        step.check_start(standing(SPEC))
+    step.check_start(standing(SPEC, base_lin_vel=np.zeros(3)))
 
 
 def test_a_wrapper_can_stand_in_for_the_policy(bundle: Bundle) -> None:

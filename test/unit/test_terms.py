@@ -21,7 +21,9 @@ DEFAULT = owned(np.linspace(-0.5, 0.5, 12))
 
 
 def setup(**params: object) -> TermSetup:
-    return TermSetup(0.02, INDEX, DEFAULT, len(SPEC.feet), params)
+    feet = params.get("feet", [])
+    index = np.array([SPEC.feet.index(foot) for foot in feet], dtype=np.intp)
+    return TermSetup(0.02, INDEX, DEFAULT, SPEC.feet, params, index)
 
 
 PLAIN = setup()
@@ -114,20 +116,23 @@ def test_gait_phase_turns_once_per_period(tick: int, turn: float) -> None:
 
 def test_constant_and_foot_contact() -> None:
     np.testing.assert_array_equal(value("constant", setup=setup(value=[1.0, 0.0])), [1.0, 0.0])
-    contact = value("foot_contact", setup=setup(threshold=2.0), foot_force=[1.9, 2.0, 2.1, 50.0])
-    np.testing.assert_array_equal(contact, [0.0, 0.0, 1.0, 1.0])
+    feet = ["RL_foot", "FR_foot", "RR_foot"]  # the robot's order is FR, FL, RR, RL
+    contact = value("foot_contact", setup=setup(threshold=2.0, feet=feet), foot_force=[1.9, 50.0, 2.0, 2.1])
+    np.testing.assert_array_equal(contact, [1.0, 0.0, 0.0])
 
 
 @pytest.mark.parametrize("name", sorted(TERMS))
 def test_every_term_has_the_size_that_it_states(name: str) -> None:
-    known = setup(period=0.8, value=[1.0, 2.0, 3.0], threshold=2.0)
+    known = setup(period=0.8, value=[1.0, 2.0, 3.0], threshold=2.0, feet=list(SPEC.feet[:2]))
     command = VelocityCommand(0, 0.1, 0.2, 0.3)
     assert len(value(name, setup=known, command=command, base_lin_vel=np.zeros(3))) == TERMS[name].size(known)
 
 
-def test_the_size_of_foot_contact_waits_for_a_robot() -> None:
-    unknown = TermSetup(0.02, INDEX, DEFAULT, None, {"threshold": 2.0})
-    assert TERMS["foot_contact"].size(unknown) is None
+def test_feet_of_an_unknown_robot_are_only_counted() -> None:
+    unknown = TermSetup(0.02, INDEX, DEFAULT, None, {"feet": ["a", "b"]})
+    assert TERMS["foot_contact"].params["feet"].accepts(["a", "b"], unknown)
+    assert not TERMS["foot_contact"].params["feet"].accepts(["a", "b"], PLAIN)
+    assert TERMS["foot_contact"].size(unknown) == 2
 
 
 @pytest.mark.parametrize(
@@ -142,7 +147,12 @@ def test_the_size_of_foot_contact_waits_for_a_robot() -> None:
         ("constant", "value", [1.0, "a"]),
         ("constant", "value", [float("inf")]),
         ("foot_contact", "threshold", -1.0),
+        ("foot_contact", "feet", []),
+        ("foot_contact", "feet", "FR_foot"),
+        ("foot_contact", "feet", ["FR_foot", "FR_foot"]),
+        ("foot_contact", "feet", ["FR_foot", "tail"]),
+        ("foot_contact", "feet", [0, 1]),
     ],
 )
 def test_parameters_that_no_term_can_use(term: str, param: str, bad: object) -> None:
-    assert not TERMS[term].params[param].accepts(bad)
+    assert not TERMS[term].params[param].accepts(bad, PLAIN)
