@@ -146,7 +146,7 @@ class Page:
         scene.set_up_direction("+z")
         scene.configure_fog(6.0, 22.0, color=(236, 239, 242))
         scene.set_background_image(np.full((2, 2, 3), (236, 239, 242), np.uint8))
-        server.initial_camera.position = (0.95, -1.05, 0.62)
+        server.initial_camera.position = (0.85, -0.95, 0.55)
         server.initial_camera.look_at = (0.02, 0.0, 0.2)
         self._world = scene.add_frame(WORLD, show_axes=False)
         scene.add_grid(
