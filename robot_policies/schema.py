@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -26,7 +26,7 @@ class UniqueKeyLoader(yaml.SafeLoader):
     """The safe loader, but a key written twice is an error instead of the last one winning."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         twice = sorted({str(key) for key in keys if keys.count(key) > 1})
         if twice:
             line = node.start_mark.line + 1
@@ -85,4 +85,4 @@ def _line(where: str, fault: Any) -> str:
 @dataclass_transform(frozen_default=True)
 def schema(cls: type[T]) -> type[T]:
     """Declare a frozen, strict dataclass that ``parse`` and ``load`` can fill."""
-    return _dataclass(frozen=True, config=STRICT)(cls)
+    return cast(type[T], _dataclass(frozen=True, config=STRICT)(cls))
