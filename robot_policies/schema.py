@@ -26,6 +26,7 @@ class UniqueKeyLoader(yaml.SafeLoader):
     """The safe loader, but a key written twice is an error instead of the last one winning."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Return the mapping of ``node``. Raises ``yaml.YAMLError`` where a key is written twice."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         twice = sorted({str(key) for key in keys if keys.count(key) > 1})
         if twice:
