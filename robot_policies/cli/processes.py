@@ -22,8 +22,9 @@ HEADLESS_CODE = 3  # a viewer's exit code when it cannot be shown: the bring-up 
 def set_discovery_defaults() -> None:
     """Keep DDS on this machine, with a profile that carries images, unless the user's environment says otherwise."""
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    profile = resources.share_folder() / "config" / "fastdds.xml"
-    os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))
+    profile = str(resources.share_folder() / "config" / "fastdds.xml")
+    profile = os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", profile)
+    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", profile)  # the name that Fast DDS 2 (Humble, Jazzy) reads
 
 
 class Processes:
