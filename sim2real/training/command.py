@@ -16,7 +16,7 @@ from sim2real.training.tasks import TASKS, find_task
 HELP = "train a policy in simulation and write its bundle; a run can be continued with --resume"
 
 DIVERGED = 1
-TORCH = "pip install 'robot_policies[training]'"
+TORCH = "pip install 'robot_policies[train]'"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

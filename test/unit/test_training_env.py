@@ -112,6 +112,29 @@ def test_time_out_is_not_a_fall(env: WalkEnv) -> None:
     assert not outcome.fell.any()
 
 
+def test_a_fall_on_the_last_step_is_a_fall_and_no_time_out(env: WalkEnv) -> None:
+    settle(env, 3)
+    env.age[:] = GO2_WALK.episode_steps - 1
+    env.batch.qpos[5, 3:7] = (np.cos(0.6), np.sin(0.6), 0.0, 0.0)
+    outcome = env.step(np.zeros((8, 12)))
+    assert outcome.done.all()
+    assert outcome.time_out.tolist() == 5 * [True] + [False] + 2 * [True]
+
+
+def test_a_restarted_robot_remembers_nothing(env: WalkEnv) -> None:
+    for _ in range(3):
+        env.step(np.ones((8, 12)))
+    env.age[4] = GO2_WALK.episode_steps - 1
+    outcome = env.step(np.ones((8, 12)))
+    assert outcome.done.tolist() == 4 * [False] + [True] + 3 * [False]
+    gait = env._gait()
+    for action in (gait.action, gait.action_1, gait.action_2):
+        assert not action[4].any() and (action[3] == 1.0).all()
+    np.testing.assert_array_equal(gait.target[4], env.robot.body.default_joint_pos)
+    assert not gait.swing[4].any() and not gait.landed[4].any()
+    assert not outcome.views.actor[4, 33:].any()  # last_action
+
+
 def test_pushes_move_robots() -> None:
     calm = build_env(CALM, 8, seed=0)
     pushed = build_env(replace(CALM, randomization=replace(NOMINAL, push_interval=0.1)), 8, seed=0)
