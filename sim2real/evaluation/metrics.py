@@ -77,7 +77,7 @@ class Metrics:
         return (*found, *self._astray())
 
     def numbers(self) -> dict[str, float]:
-        """Return the metrics by name; docs/simulator.md explains them. Velocities are 0 before ``success.settle``."""
+        """Return the metrics by name; docs/evaluation.md explains them. Velocities are 0 before ``success.settle``."""
         judged = max(1, self._judged)
         mean = [total / judged for total in self._sum]
         error = [math.sqrt(total / judged) for total in self._squares]

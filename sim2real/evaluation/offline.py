@@ -58,8 +58,8 @@ class OfflineRun:
 
     @property
     def active(self) -> bool:
-        """Whether the policy is active."""
-        return self._activated_ns is not None
+        """Whether the policy holds the lease."""
+        return self._robot_step.lease is not None
 
     def run(self, until_ns: int) -> None:
         """Run until the first cycle whose stamp is at or after ``until_ns``, that one included.
@@ -132,7 +132,6 @@ class OfflineRun:
             step = self._policy_step(PolicyInputs(state, self._velocity_command, dict(self._depth)))
         except InputError as error:
             self._robot_step.release_lease(HOLDER, state.stamp_ns, str(error))
-            self._activated_ns = None
             return
         for subscriber in self._on_policy:
             subscriber(step)

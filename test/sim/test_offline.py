@@ -13,7 +13,7 @@ from helpers.offline import SPEC, Kept, constant_bundle, event, kept_run, nan_bu
 
 from robot_policies.bundle.load import Bundle
 from robot_policies.types import Mode
-from sim2real.evaluation.course import load_course
+from sim2real.evaluation.course import Vary, load_course
 from sim2real.evaluation.episode import Episode, Job, run_episode
 from sim2real.evaluation.schedule import Operator
 from sim2real.mujoco.robot import create
@@ -88,6 +88,12 @@ def test_an_episode_can_be_repeated_and_seeds_differ(stands: Bundle) -> None:
     assert {k: v for k, v in one.metrics.items() if k not in drop} == {
         k: v for k, v in again.metrics.items() if k not in drop
     }
+    assert one.metrics["energy_j"] != other.metrics["energy_j"]
+
+
+def test_seeds_differ_in_the_noise_of_the_sensors_too(stands: Bundle) -> None:
+    alike = dataclasses.replace(COURSE, vary=Vary(foot_friction=(0.8, 0.8), added_mass=(0.0, 0.0)))
+    one, other = (episode(stands, course=alike, seed=seed) for seed in (0, 1))
     assert one.metrics["energy_j"] != other.metrics["energy_j"]
 
 

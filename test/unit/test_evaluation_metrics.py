@@ -143,6 +143,15 @@ def test_modes_and_trips_are_listed_once_with_their_times() -> None:
     assert world.metrics.failures()[0].startswith("tilt trip at 0.0")
 
 
+def test_a_second_trip_adds_itself_only() -> None:
+    first, second = (
+        Trip(CYCLE, "policy", "a", Mode.ACTIVE, "sit"),
+        Trip(2 * CYCLE, "tilt", "b", Mode.LANDING, "damping"),
+    )
+    world = World().run(0.01, Mode.LANDING, (first,)).run(0.01, Mode.LANDING, (first, second))
+    assert [name for _, name, _ in world.metrics.trips] == ["policy", "tilt"]
+
+
 def test_a_trip_is_listed_again_after_a_reset() -> None:
     first, second = (Trip(k * CYCLE, "estop", "asked for", Mode.ACTIVE, "damping") for k in (2, 5))
     world = World().run(0.005).run(0.01, Mode.LANDING, (first,)).run(0.01, Mode.DAMPING)

@@ -67,9 +67,15 @@ def test_a_command_acts_from_the_next_cycle_on_and_is_held(active: Kept) -> None
     assert np.abs(first.command.joint_pos - second.command.joint_pos).max() > 1e-6
 
 
-def test_the_robot_gets_the_safe_command_of_its_own_cycle(active: Kept) -> None:
-    for cycle in range(ACTIVATE, 390):
-        safe, following = active.record(cycle).safe, active.record(cycle + 1).state
+def test_the_robot_gets_the_safe_command_of_its_own_cycle(bundle: Bundle) -> None:
+    kept, written = kept_run(bundle, ACTIVE), []
+    plain_write = kept.robot.write
+    kept.robot.write = lambda command: (written.append(command), plain_write(command))[1]
+    kept.until(330)
+    assert all(command is record.safe for command, record in zip(written, kept.records, strict=True))
+    assert any(record.safe is not record.command for record in kept.records[ACTIVATE + 1 :])  # the gains are ramped
+    for cycle in range(ACTIVATE, 330):
+        safe, following = kept.record(cycle).safe, kept.record(cycle + 1).state
         np.testing.assert_array_equal(following.joint_pos, safe.joint_pos)  # the mock is there at once
 
 

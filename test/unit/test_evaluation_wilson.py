@@ -29,7 +29,7 @@ def test_ends_are_z_standard_errors_away(successes: int, trials: int, confidence
         assert abs(successes / trials - end) == pytest.approx(z * math.sqrt(end * (1.0 - end) / trials), rel=1e-6)
 
 
-@pytest.mark.parametrize("trials", [1, 3, 20, 10_000])
+@pytest.mark.parametrize("trials", [1, 3, 9, 20, 32, 10_000])
 def test_edges_are_exact_and_mirrored(trials: int) -> None:
     """No success starts at exactly 0, all successes end at exactly 1, and one mirrors the other."""
     none, everything = wilson(0, trials), wilson(trials, trials)
