@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("ROBOT_POLICIES_PATH", None)
     os.environ["XDG_DATA_HOME"] = scratch.name
     os.environ["ROS_LOG_DIR"] = f"{scratch.name}/ros_log"
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SUBNET"  # LOCALHOST would override the profile
     for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
         os.environ[name] = str(ROOT / "config" / "fastdds.xml")
 

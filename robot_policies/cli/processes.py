@@ -20,11 +20,14 @@ HEADLESS_CODE = 3  # a viewer's exit code when it cannot be shown: the bring-up 
 
 
 def set_discovery_defaults() -> None:
-    """Keep DDS on this machine, with a profile that carries images, unless the user's environment says otherwise."""
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    """Keep DDS on this machine and out of shared memory, unless the user's environment names another profile.
+
+    ROS_AUTOMATIC_DISCOVERY_RANGE stays as it is: LOCALHOST would put transports of its own in place of the profile's.
+    Fast DDS 2 (Humble, Jazzy) reads the second name, Fast DDS 3 the first.
+    """
     profile = str(resources.share_folder() / "config" / "fastdds.xml")
-    profile = os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", profile)
-    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", profile)  # the name that Fast DDS 2 (Humble, Jazzy) reads
+    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
+        os.environ.setdefault(name, profile)
 
 
 class Processes:

@@ -25,7 +25,7 @@ from robot_policies.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
 from robot_policies.nodes.policy_inputs import PolicyTopics
 from robot_policies.nodes.policy_monitor import PolicyMonitor
 from robot_policies.nodes.robot_client import RobotClient
-from robot_policies.nodes.runtime import LATCHED, RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
+from robot_policies.nodes.runtime import LATCHED, RELIABLE, Spinner, Stop, logged, refuse_unknown_parameters, run
 from robot_policies.nodes.state_assembler import StateAssembler
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.types import PolicyInputs, RobotState
@@ -60,6 +60,7 @@ class PolicyNode(LifecycleNode):
 
     # Transitions. rclpy swallows an exception of one of them, so each says what happened before it does.
 
+    @logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Build the policy and subscribe. FAILURE, with the reason logged, where the bundle's kind cannot run it."""
         try:
@@ -77,6 +78,7 @@ class PolicyNode(LifecycleNode):
         pacing.prepare(self.get_logger().warning)
         return SUCCESS
 
+    @logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Offer the gains and take the lease. FAILURE, with the reason logged, where the robot node refuses."""
         contract, gains = self._bundle.contract, self._step.gains
@@ -96,12 +98,14 @@ class PolicyNode(LifecycleNode):
             self._tick(self._state)  # the first due state may have come while the robot node's answer was on its way
         return SUCCESS
 
+    @logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give the lease back; the robot goes back to the stand."""
         self._release(None)
         self.tell()
         return SUCCESS
 
+    @logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forget the policy and the subscriptions."""
         for subscription in list(self.subscriptions):
@@ -109,6 +113,7 @@ class PolicyNode(LifecycleNode):
         self.destroy_publisher(self._commands)
         return SUCCESS
 
+    @logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give the lease back, if it is held."""
         self._release(None)

@@ -29,7 +29,14 @@ class RobotClient:
         self._robot_node = robot_node
         self._holder = node.get_fully_qualified_name()
         name = f"{node.get_name()}_client"
-        self._node = Node(name, context=node.context, namespace=node.get_namespace(), start_parameter_services=False)
+        # Without the process's own arguments: `-r __node:=other` would give both nodes one name.
+        self._node = Node(
+            name,
+            context=node.context,
+            namespace=node.get_namespace(),
+            use_global_arguments=False,
+            start_parameter_services=False,
+        )
         parameters = f"{robot_node}/set_parameters_atomically"
         self._gains = self._node.create_client(SetParametersAtomically, parameters)
         self._lease = self._node.create_client(SetParametersAtomically, "command_lease")

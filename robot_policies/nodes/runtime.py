@@ -6,11 +6,13 @@ down before a last damping command could go out. So the handlers here only set a
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -27,6 +29,8 @@ BEST_EFFORT = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(
     depth=1, reliability=QoSReliabilityPolicy.RELIABLE, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL
 )
+
+Transition = TypeVar("Transition", bound=Callable[..., Any])
 
 # Parameters that rclpy declares itself.
 _OF_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
@@ -105,3 +109,20 @@ def run(main: Callable[[Stop], None], args: Sequence[str] | None = None) -> int:
         rclpy.try_shutdown()
     return 0
 
+
+
+def logged(transition: Transition) -> Transition:
+    """Log what goes wrong in a lifecycle transition: rclpy turns any exception of one into silence."""
+
+    @functools.wraps(transition)
+    def wrapper(node: Any, state: Any) -> Any:
+        done = False
+        try:
+            answer = transition(node, state)
+            done = True
+        finally:
+            if not done:
+                node.get_logger().fatal(traceback.format_exc())
+        return answer
+
+    return wrapper  # type: ignore[return-value]

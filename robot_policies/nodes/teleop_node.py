@@ -32,7 +32,7 @@ class TeleopNode(Node):
         super().__init__("teleop_node")
         self.device = parameter(self, "device", "keyboard")
         rate = parameter(self, "rate", 20.0)  # [Hz]
-        self._stamped = parameter(self, "stamped", True)  # False: geometry_msgs/Twist
+        self._stamped = parameter(self, "cmd_vel_stamped", True)  # False: geometry_msgs/Twist
         self._frame = parameter(self, "frame", "base_link")
         self.ranges = VelocityRanges(*(self._range(name, default) for name, default in RANGE_DEFAULTS))
         self.pad_index = parameter(self, "pad", 0)

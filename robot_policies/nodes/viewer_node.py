@@ -46,7 +46,7 @@ class ViewerNode(Node):
         self.host = parameter(self, "host", "127.0.0.1")
         self.port = parameter(self, "port", 8080)
         rate = parameter(self, "rate", 25.0)  # [Hz] of the picture
-        stamped = parameter(self, "stamped", True)  # False: cmd_vel is geometry_msgs/Twist
+        stamped = parameter(self, "cmd_vel_stamped", True)  # False: cmd_vel is geometry_msgs/Twist
         refuse_unknown_parameters(self)
         if not 1.0 <= rate <= 60.0:
             raise InputError(expected("viewer_node: rate", rate, "1 to 60 Hz"))

@@ -22,7 +22,7 @@ from robot_policies.types import Array
 WORLD, ROBOT, GROUND = "/world", "/world/robot", "/world/ground"
 TILE = 1.0  # [m], side of a ground tile
 STILL = 1e-4  # [rad] a joint has to move to be sent again
-MODE_COLOURS = {"active": "#2f9e44", "stand": "#1971c2", "damping": "#e8890c", "landing": "#e03131", "estop": "#e03131"}
+MODE_COLOURS = {"active": "#2f9e44", "stand": "#1971c2", "damping": "#e8890c", "landing": "#e03131"}
 # label, service, colour
 BUTTONS = (
     ("Reset", "reset", "gray"),
@@ -194,8 +194,7 @@ class Page:
 
 def status_html(status: Status) -> str:
     """Return the status as HTML; what comes from the wire is escaped."""
-    word = status.mode.split()[0].rstrip(":") if status.mode.strip() else "unknown"
-    colour = MODE_COLOURS.get(word, "#868e96")
+    colour = MODE_COLOURS.get(status.mode.partition(":")[0], "#868e96")  # "landing:sit" is a landing
     rows = [("", "x", "y", "turn"), ("asked", *_velocity(status.asked)), ("measured", *_velocity(status.measured))]
     cells = "".join(
         "<tr>" + "".join(f"<td style='padding:1px 10px 1px 0'>{cell}</td>" for cell in row) + "</tr>" for row in rows

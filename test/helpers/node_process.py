@@ -30,7 +30,7 @@ def free_domain() -> int:
 def environment(domain: int) -> dict[str, str]:
     """Return the environment of a node process: its own domain, this machine only."""
     path = os.pathsep.join(filter(None, (str(ROOT), str(ROOT / "test"), os.environ.get("PYTHONPATH"))))
-    ros = {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    ros = {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}
     return {**os.environ, **ros, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
@@ -79,7 +79,7 @@ class Probe:
     """A node of the test in a context of its own: publishes, calls, and keeps what it hears."""
 
     def __init__(self, domain: int, namespace: str = "") -> None:
-        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
         self._context = Context()
         rclpy.init(context=self._context, domain_id=domain)
         self.node = Node("probe", context=self._context, namespace=namespace)

@@ -101,14 +101,15 @@ class Stack:
         request.transition.id = transition
         return bool(self.call(client, request).success)
 
+    def told(self, node: str) -> list[Any]:
+        """Return every status that a node told on /diagnostics, oldest first."""
+        full = f"/{self.namespace}/{node}" if self.namespace else f"/{node}"
+        return [status for _, message in self._said for status in message.status if status.name == full]
+
     def values(self, node: str = "robot_node") -> dict[str, Any]:
         """Return the newest values that a node told on /diagnostics."""
-        full = f"/{self.namespace}/{node}" if self.namespace else f"/{node}"
-        for _, message in reversed(self._said):
-            for status in message.status:
-                if status.name == full:
-                    return {**diagnostics.read(status), "message": status.message, "level": status.level}
-        return {}
+        told = self.told(node)
+        return {**diagnostics.read(told[-1]), "message": told[-1].message, "level": told[-1].level} if told else {}
 
     def until(self, key: str, value: Any, node: str = "robot_node", limit: float = 20.0) -> dict[str, Any]:
         """Wait until a node tells ``value`` for ``key``; return all it tells then."""
@@ -127,7 +128,7 @@ class Stack:
     def activate(self, node: str = "policy_node") -> None:
         """Configure and activate a policy node."""
         assert self.change(CONFIGURE, node)
-        assert self.change(ACTIVATE, node), self.values(node)
+        assert self.change(ACTIVATE, node), (self.values(node).get("message"), self.values().get("message"))
         self.until("mode", "active")
 
     def first_sent(self, profile: str, after: float, limit: float = 2.0) -> float | None:
