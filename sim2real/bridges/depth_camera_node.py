@@ -59,7 +59,7 @@ class CameraMessages:
 
 
 class DepthCameraNode(Node):
-    """Publishes ``<camera>/image_rect`` and ``<camera>/camera_info``."""
+    """Publishes ``depth/image_rect`` and ``depth/camera_info``."""
 
     def __init__(self) -> None:
         super().__init__("depth_camera_node")
@@ -70,8 +70,10 @@ class DepthCameraNode(Node):
         self._camera = create(self._spec, options)
         profile = self._camera.profile
         self._messages = CameraMessages(profile, prefix + profile.mount.frame)
-        self._image = self.create_publisher(Image, f"{profile.name}/image_rect", RELIABLE)
-        self._info = self.create_publisher(CameraInfo, f"{profile.name}/camera_info", RELIABLE)
+        # A robot's only camera has the plain topic; of several, each is told apart by its name in the robot file.
+        topic = "depth" if len(self._spec.sensors.depth) == 1 else f"{profile.name}/depth"
+        self._image = self.create_publisher(Image, f"{topic}/image_rect", RELIABLE)
+        self._info = self.create_publisher(CameraInfo, f"{topic}/camera_info", RELIABLE)
         self._diagnostics = Diagnostics(self, f"{self._spec.name} {profile.name} (simulated)")
         self._rendering, self._images, self._bad, self._last_error = Percentiles(), 0, 0, ""
         self._reported = time.monotonic()

@@ -185,6 +185,19 @@ def test_every_parameter_is_one_that_the_node_has(stubs: pytest.MonkeyPatch, nam
         assert re.search(r"known parameters; found no_such_parameter; valid: ", done.stderr), done.stderr
 
 
+@pytest.mark.parametrize("executable", ["robot_node", "policy_node", "depth_camera_node", "viewer_node", "teleop_node"])
+def test_the_page_on_topics_names_every_parameter(stubs: pytest.MonkeyPatch, executable: str) -> None:
+    module, _ = targets(setup_arguments(stubs))[executable]
+    done = run_to_end(module, free_domain(), "no_such_parameter:=1")
+    valid = re.search(r"found no_such_parameter; valid: (.+)", done.stderr)
+    assert valid, done.stderr
+    page = (ROOT / "docs" / "topics.md").read_text()
+    (section,) = re.findall(r"## Nodes and their parameters\n(.*?)\n## ", page, re.DOTALL)
+    gains = re.findall(r"`(gain_profile\.name|\.stiffness|\.damping)`", page)
+    named = {*re.findall(r"`(\w+)`", section), *(f"gain_profile.{name.rpartition('.')[2]}" for name in gains)}
+    assert set(valid[1].split(", ")) <= named
+
+
 def test_viewer_headless_and_camera_decide_what_starts(stubs: pytest.MonkeyPatch) -> None:
     base = {"robot_node", "policy_node"}
     assert set(by_name(started("sim"))) == {*base, "viewer_node"}

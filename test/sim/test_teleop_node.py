@@ -204,7 +204,7 @@ def test_from_the_background_it_ends_in_one_line_instead_of_hanging(domain: int)
 
 def test_plain_twist_for_robots_that_want_it(probe: Probe, domain: int) -> None:
     heard = probe.hear(Twist, "cmd_vel", RELIABLE)
-    with terminal(domain, "stamped:=false", "rate:=50") as opened:
+    with terminal(domain, "cmd_vel_stamped:=false", "rate:=50") as opened:
         assert probe.until(lambda: heard)
         opened.type("a")
         assert probe.until(lambda: velocities(heard)[-1] == pytest.approx((0.0, 0.0, 0.1)))

@@ -26,6 +26,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from robot_policies.nodes.conversions import set_stamp
 from robot_policies.nodes.runtime import LATCHED, RELIABLE
+from robot_policies.nodes.viewer_page import MODE_COLOURS
 
 MODULE = "robot_policies.nodes.viewer_node"
 URDF = """<robot name="two_links">
@@ -144,9 +145,10 @@ def test_mode_and_velocities_are_told_and_what_comes_from_outside_is_escaped(pro
         assert "+0.80" in client.html
         assert "+0.75" in client.html
         assert re.search(r"[01]\.\d\d &times; real time", client.html)
-        robot.mode.publish(String(data="landing <b>sit</b>"))
+        robot.mode.publish(String(data="landing:<b>sit</b>"))
         robot.drive(client, 1.5, hip=0.1, x=3.0)
-        assert "landing &lt;b&gt;sit&lt;/b&gt;" in client.html
+        assert "landing:&lt;b&gt;sit&lt;/b&gt;" in client.html
+        assert MODE_COLOURS["landing"] in client.html
         assert "+0.80" not in client.html, "a command that comes no more is not shown"
         assert "2.0 m gone" in client.html
 
