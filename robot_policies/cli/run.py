@@ -11,7 +11,7 @@ from typing import Any
 
 from robot_policies import resources
 from robot_policies.bundle.load import load_bundle
-from robot_policies.cli.processes import Processes, set_discovery_defaults
+from robot_policies.nodes.processes import Processes, set_discovery_defaults
 from robot_policies.exceptions import ResourceError, RobotError, expected
 from robot_policies.nodes.bringup import load_bringup
 from robot_policies.robot_spec import load_robot_spec
@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
         _check_writable(args.json)
     set_discovery_defaults()
     # rclpy reads the environment as it is imported.
-    from robot_policies.cli.session import Session
+    from robot_policies.nodes.session import Session
 
     session = Session(processes, args.namespace, bool(values.get("clock") == "lockstep"))
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""One session of ``robot-policies run``: processes, operator and report. The only verb that speaks ROS itself."""
+"""One session of ``robot-policies run``: processes, operator and report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from robot_policies.cli.processes import Processes
+from robot_policies.nodes.processes import Processes
 from robot_policies.exceptions import RobotError
 from robot_policies.nodes.operator import Operator
 from robot_policies.nodes.runtime import Stop
