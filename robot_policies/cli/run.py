@@ -11,9 +11,9 @@ from typing import Any
 
 from robot_policies import resources
 from robot_policies.bundle.load import load_bundle
-from robot_policies.nodes.processes import Processes, set_discovery_defaults
 from robot_policies.exceptions import ResourceError, RobotError, expected
 from robot_policies.nodes.bringup import load_bringup
+from robot_policies.nodes.processes import Processes, set_discovery_defaults
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
 
@@ -56,7 +56,12 @@ def main(args: argparse.Namespace) -> int:
         session.error = str(error)
     finally:
         report = session.end()
-    report = {"robot": values["robot"], "policy": values["policy"], **report, "command_mps": velocity[0] if velocity else 0.0}
+    report = {
+        "robot": values["robot"],
+        "policy": values["policy"],
+        **report,
+        "command_mps": velocity[0] if velocity else 0.0,
+    }
     report["wall_seconds"] = round(time.monotonic() - started, 3)
     _tell(report, args.json)
     return 0 if report["ok"] else 1
@@ -117,7 +122,9 @@ def _tell(report: dict[str, Any], path: Path | None) -> None:
         parts.append(f"{report['distance_m']:.2f} m at {speed:.2f} m/s for {report['command_mps']:.2f} commanded")
     parts.append("fell" if report["fell"] else "no fall")
     if latency:
-        parts.append("latency p50/p95/p99/max " + "/".join(f"{latency[k]:.2f}" for k in ("p50", "p95", "p99", "max")) + " ms")
+        parts.append(
+            "latency p50/p95/p99/max " + "/".join(f"{latency[k]:.2f}" for k in ("p50", "p95", "p99", "max")) + " ms"
+        )
     print(", ".join(parts))
     for trip in report["trips"]:
         print(f"trip {trip['name']} in {trip['mode']}: {trip['detail']}")

@@ -119,7 +119,7 @@ def _substituted(value: Value, values: Mapping[str, Value]) -> Value:
     if match is None:
         return value
     if match[1] not in values:
-        raise ResourceError(expected(value, "no such argument", sorted(values)))
+        raise ResourceError(expected(str(value), "no such argument", sorted(values)))
     return values[match[1]]
 
 

@@ -153,14 +153,17 @@ def depth_image(message: Image) -> DepthImage:
     Raises:
         InputError: the encoding is neither 32FC1 (m) nor 16UC1 (mm), or the data's size is not the image's.
     """
-    dtype = {"32FC1": np.dtype("f4"), "16UC1": np.dtype("u2")}.get(message.encoding)
-    if dtype is None:
+    name = {"32FC1": "f4", "16UC1": "u2"}.get(message.encoding)
+    if name is None:
         raise InputError(expected("depth encoding", message.encoding or "none", ("32FC1", "16UC1")))
+    dtype: np.dtype[np.generic] = np.dtype(name)
     shape = (message.height, message.width)
     size = message.height * message.width * dtype.itemsize
     if message.step != message.width * dtype.itemsize or len(message.data) != size:
         found = f"step {message.step}, {len(message.data)} bytes"
-        raise InputError(expected(f"depth image {shape}", found, f"step {message.width * dtype.itemsize}, {size} bytes"))
+        raise InputError(
+            expected(f"depth image {shape}", found, f"step {message.width * dtype.itemsize}, {size} bytes")
+        )
     raw = np.frombuffer(message.data, dtype.newbyteorder(">" if message.is_bigendian else "<")).reshape(shape)
     scale = 1.0 if message.encoding == "32FC1" else 1e-3
     return DepthImage(to_ns(message.header.stamp), owned(raw * np.float32(scale), np.float32))

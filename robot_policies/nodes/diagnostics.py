@@ -43,5 +43,3 @@ def read(status: DiagnosticStatus) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-

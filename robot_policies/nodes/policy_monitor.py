@@ -37,4 +37,9 @@ class PolicyMonitor:
         """Return the numbers for /diagnostics."""
         stages = {f"{name}_ms": dict(numbers.summary_ms()) for name, numbers in self._stages.items()}
         counts = {"ticks": self.ticks, "missed_ticks": self.missed, "activations": self.activations}
-        return {**counts, "tick_ms": dict(self._tick.summary_ms()), "lateness_ms": dict(self._lateness.summary_ms()), **stages}
+        return {
+            **counts,
+            "tick_ms": dict(self._tick.summary_ms()),
+            "lateness_ms": dict(self._lateness.summary_ms()),
+            **stages,
+        }

@@ -1,7 +1,8 @@
 """What a policy node asks of the robot node: to accept its gains, and the command lease.
 
 Gains are parameters of the robot node, and the lease is a service of the same standard type (docs/topics.md), so that
-no message type of our own is needed. A lifecycle transition must know the answer before it returns, so this client has a node of its own.
+no message type of our own is needed. A lifecycle transition must know the answer before it returns, so this client has
+a node of its own.
 """
 
 from __future__ import annotations

@@ -169,7 +169,9 @@ def _options(node: Node) -> tuple[dict[str, Any], bool, float]:
     given = [name for name in node._parameter_overrides if name.startswith("options.")]
     options: dict[str, Any] = {"clock": clock}
     for name in given:  # the backend's own schema says which it knows
-        options[name.removeprefix("options.")] = node.declare_parameter(name, node._parameter_overrides[name].value).value
+        options[name.removeprefix("options.")] = node.declare_parameter(
+            name, node._parameter_overrides[name].value
+        ).value
     return options, clock == "lockstep", speed
 
 

@@ -83,7 +83,9 @@ class RobotRequests:
         values = {p.name: parameter_value_to_python(p.value) for p in request.parameters}
         now_ns = self._now_ns()
         try:
-            asked = parse(LeaseRequest, {k: list(v) if k == "inputs" else v for k, v in values.items()}, "command_lease")
+            asked = parse(
+                LeaseRequest, {k: list(v) if k == "inputs" else v for k, v in values.items()}, "command_lease"
+            )
         except (SchemaError, TypeError) as error:
             response.result = _result(Reply(False, str(error)))
             return response

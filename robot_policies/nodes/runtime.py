@@ -26,9 +26,7 @@ from robot_policies.exceptions import ResourceError, RobotPoliciesError, expecte
 
 RELIABLE = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
-LATCHED = QoSProfile(
-    depth=1, reliability=QoSReliabilityPolicy.RELIABLE, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL
-)
+LATCHED = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
 
 Transition = TypeVar("Transition", bound=Callable[..., Any])
 
@@ -108,7 +106,6 @@ def run(main: Callable[[Stop], None], args: Sequence[str] | None = None) -> int:
     finally:
         rclpy.try_shutdown()
     return 0
-
 
 
 def logged(transition: Transition) -> Transition:

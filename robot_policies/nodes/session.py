@@ -9,9 +9,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from robot_policies.nodes.processes import Processes
 from robot_policies.exceptions import RobotError
 from robot_policies.nodes.operator import Operator
+from robot_policies.nodes.processes import Processes
 from robot_policies.nodes.runtime import Stop
 
 

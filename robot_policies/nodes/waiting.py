@@ -79,8 +79,8 @@ class LockstepWait:
         """
         self._spinner.spin_for(0.0)
         if self._due is not None and not self._spinner.spin_until(self._due, LOCKSTEP_LIMIT):
-            found = f"none for {LOCKSTEP_LIMIT:g} s"
-            raise LockstepTimeout(expected(f"lockstep: a command for stamp {self._due_ns}", found, "a policy that answers"))
+            asked, found = f"lockstep: a command for stamp {self._due_ns}", f"none for {LOCKSTEP_LIMIT:g} s"
+            raise LockstepTimeout(expected(asked, found, "a policy that answers"))
         if self._speed > 0.0:
             step = (stamp_ns - self._now_ns()) * 1e-9 / self._speed
             # A simulator that fell behind by more than 0.1 s goes on from now instead of racing to catch up.

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("mujoco")
 
-from helpers.node_process import Probe, free_domain, run_to_end
+from helpers.node_process import free_domain, run_to_end
 from helpers.stack import ROBOT, Stack
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
@@ -58,7 +58,8 @@ def test_a_wrong_parameter_is_one_line_and_code_2(parameter: str, words: tuple[s
 
 def test_a_state_is_three_parts_with_one_stamp_at_200_hz(stack: Stack) -> None:
     probe = stack.probe
-    parts = {topic: probe.hear(kind, topic, RELIABLE) for topic, kind in (("imu/data", Imu), ("foot_contacts", JointState), ("joint_states", JointState))}
+    kinds = {"imu/data": Imu, "foot_contacts": JointState, "joint_states": JointState}
+    parts = {topic: probe.hear(kind, topic) for topic, kind in kinds.items()}
     probe.spin(1.5)
     stamps = {topic: [to_ns(message.header.stamp) for _, message in heard] for topic, heard in parts.items()}
     common = set.intersection(*(set(values) for values in stamps.values()))
@@ -196,11 +197,15 @@ def test_two_interrupts_end_in_damping_and_code_0(pause: float) -> None:
 
 def test_three_robots_side_by_side() -> None:
     domain = free_domain()
-    with Probe(domain) as probe, Stack("options.seed:=1", namespace="a", domain=domain) as a:
-        with Stack(namespace="b", domain=domain) as b, Stack("backend:=mock", namespace="c", domain=domain) as c:
-            for stack in (a, b, c):
-                stack.stand()
-            assert b.ask("estop").success
-            b.until("mode", "landing:damping")
-            probe.spin(0.7)
-            assert a.values()["mode"] == c.values()["mode"] == "stand"
+    with (
+        Stack("options.seed:=1", namespace="a", domain=domain) as a,
+        Stack(namespace="b", domain=domain) as b,
+        Stack("backend:=mock", namespace="c", domain=domain) as c,
+    ):
+        for stack in (a, b, c):
+            stack.stand()
+        assert b.ask("estop").success
+        b.until("mode", "landing:damping")
+        a.probe.spin(0.7)
+        c.probe.spin(0.7)
+        assert a.values()["mode"] == c.values()["mode"] == "stand"
