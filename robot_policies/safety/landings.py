@@ -13,9 +13,10 @@ from robot_policies.exceptions import SchemaError, expected
 from robot_policies.types import Mode
 
 DAMPING, SIT, HOLD, NONE = "damping", "sit", "hold", "none"
+ESTOP = "estop"  # the one trip that an operator asks for
 
 TRIPS: Mapping[str, str] = {
-    "estop": "the operator's emergency stop",
+    ESTOP: "the operator's emergency stop",
     "robot": "the robot cannot be read or written",
     "state_invalid": "a state with a value that is not finite, of the wrong size, or no rotation",
     "state_age": "the newest state is too old, or from the future",

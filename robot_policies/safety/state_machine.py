@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from robot_policies.exceptions import expected
-from robot_policies.safety.landings import DAMPING, HOLD, NONE, TRIPS, Landings
+from robot_policies.safety.landings import DAMPING, ESTOP, HOLD, NONE, TRIPS, Landings
 from robot_policies.safety.state_check import Fault
 from robot_policies.types import Mode, Trip
 
@@ -42,7 +42,11 @@ GRANTED: dict[Request, tuple[Mode, ...]] = {
 
 
 class StateMachine:
-    """The mode of one robot. ``landing`` is set in mode landing only; ``trips`` are latched until ``reset``."""
+    """The mode of one robot. ``landing`` is set in mode landing only; ``trips`` are latched until ``reset``.
+
+    What tripped while disarmed, when nothing was written, is latched too, but arming on a healthy state clears it:
+    while other processes start, a computer stalls, and nobody should need a reset for that. ``estop`` stays.
+    """
 
     def __init__(self, landings: Landings) -> None:
         """Start disarmed."""
@@ -60,7 +64,7 @@ class StateMachine:
             now_ns: the robot's clock [ns].
         """
         if request is Request.ESTOP:
-            self.trip("estop", "asked for", now_ns)
+            self.trip(ESTOP, "asked for", now_ns)
             return self._granted()
         if request is Request.RESET:
             return self._reset(faults)
@@ -107,6 +111,8 @@ class StateMachine:
         return tuple(request.value for request, modes in GRANTED.items() if self.mode in modes)
 
     def _go(self, request: Request, faults: tuple[Fault, ...]) -> Reply:
+        if request is Request.ARM and not faults:
+            self.trips = tuple(trip for trip in self.trips if trip.mode is not Mode.DISARMED or trip.name == ESTOP)
         blocked = self._blocked(request.value, faults)
         if blocked is not None:
             return blocked

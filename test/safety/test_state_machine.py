@@ -203,14 +203,34 @@ def test_nothing_begins_on_a_bad_state(mode: Mode, request_: Request) -> None:
 
 
 def test_nothing_begins_over_a_latch() -> None:
-    it = machine(Mode.DISARMED)
+    it = machine(Mode.STAND)
     it.trip("clock", "", 0)
     it.trip("tilt", "", 0)
+    assert it.request(Request.DISARM, NOTHING, 0).ok
     reply = it.request(Request.ARM, NOTHING, 1)
     assert (reply.ok, reply.message) == (False, "arm: no trip latched; found clock, tilt; valid: reset")
     assert it.mode is Mode.DISARMED
     assert it.request(Request.RESET, NOTHING, 2).ok
     assert it.request(Request.ARM, NOTHING, 3).ok
+
+
+def test_arming_clears_what_tripped_while_nothing_was_written() -> None:
+    for trip in kit.HARD + kit.SOFT_TRIPS:
+        it = machine(Mode.DISARMED)
+        it.trip(trip, "", 0)
+        assert [latched.name for latched in it.trips] == [trip]
+        assert not it.request(Request.ARM, LEANS, 1).ok  # not over a cause that lasts
+        assert [latched.name for latched in it.trips] == [trip]
+        assert it.request(Request.ARM, NOTHING, 1).ok is (trip != "estop")
+        assert it.trips == () or trip == "estop"
+
+
+def test_arming_clears_nothing_else() -> None:
+    it = machine(Mode.LANDING, "damping")
+    it.request(Request.DISARM, NOTHING, 0)
+    it.trip("clock", "", 0)
+    assert not it.request(Request.ARM, NOTHING, 1).ok
+    assert [trip.name for trip in it.trips] == ["policy"]
 
 
 def test_a_latch_outlives_disarming() -> None:
