@@ -39,9 +39,7 @@ class Tilt:
 class Targets:
     """Limits of what may be asked of the motors. A command over one is clamped and counted."""
 
-    beyond: (
-        PerJoint  # [rad], by which a target may lie beyond the robot's limits, as it asks for a torque
-    )
+    beyond: PerJoint  # [rad], by which a target may lie beyond the robot's limits, as it asks for a torque
     soft: PerJoint  # [rad] before a limit, over which ``beyond`` shrinks to 0 for the measured joint
     rate: PerJoint  # [rad/s], change of a target from one command to the next over control_dt
     velocity: PerJoint  # [rad/s], of a target velocity
