@@ -60,7 +60,7 @@ def data_files() -> list[tuple[str, list[str]]]:
     return [
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         *folders.items(),
-        (f"lib/{NAME}", [f"scripts/{name}" for name in NODES]),
+        (f"lib/{NAME}", [f"scripts/{name}" for name in ("robot-policies", *NODES)]),
     ]
 
 

@@ -42,7 +42,8 @@ def _plugins() -> str:
 
 def _block(title: str, rows: list[tuple[str, str]]) -> str:
     width = max((len(name) for name, _ in rows), default=0)
-    return "\n".join([f"{title}:", *(f"  {name:{width}}  {where}" for name, where in rows or [("(none)", "")])])
+    lines = [f"  {name:{width}}  {where}" for name, where in rows] or ["  (none)"]
+    return "\n".join([f"{title}:", *lines])
 
 
 def _short(path: Path) -> str:
