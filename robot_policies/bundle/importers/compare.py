@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from robot_policies.bundle.importers.onnx_graph import Graph, State
 from robot_policies.bundle.importers.policy import ForeignPolicy
-from robot_policies.exceptions import ImportFormatError, expected
+from robot_policies.bundle.importers.refusal import refused
+from robot_policies.exceptions import ImportFormatError
 from robot_policies.inference.network import RUNTIME_ERRORS, open_session
 from robot_policies.types import Array32
 
@@ -80,10 +81,10 @@ def compare(original: Original, graph: Graph) -> Comparison:
     first = original.run(inputs, resets)
     if not np.isfinite(first).all():
         step = int(np.argwhere(~np.isfinite(first))[0][0])
-        raise ImportFormatError(expected("the original network: finite outputs", f"others at step {step}", "finite weights"))
+        raise refused("the original network: finite outputs", f"others at step {step}", "finite weights")
     if not np.allclose(first, original.run(inputs, resets), rtol=TOLERANCE / 10.0, atol=1e-6):
         found = "other outputs when it is run again on the same inputs"
-        raise ImportFormatError(expected("the original network: the same outputs each time", found, "no random sampling"))
+        raise refused("the original network: the same outputs each time", found, "no random sampling")
     made = OnnxRunner(graph.path, graph.input, graph.input_shape, graph.output, graph.states).run(inputs, resets)
     difference = np.abs(made - first).max(axis=1)
     scale = max(float(np.abs(first).max()), 1e-6)
@@ -92,12 +93,12 @@ def compare(original: Original, graph: Graph) -> Comparison:
         step = int(np.argmax(~(difference <= TOLERANCE * scale)))
         found = f"a difference of {result.relative:.2g} of the largest output, the first at step {step} of {STEPS}"
         why = "no state that the conversion cannot see, such as numbers, lists or control flow"
-        raise ImportFormatError(expected(f"network: the original's outputs within {TOLERANCE:g}", found, why))
+        raise refused(f"network: the original's outputs within {TOLERANCE:g}", found, why)
     return result
 
 
 def sequence(size: int) -> tuple[Array32, npt.NDArray[np.bool_]]:
-    """Return inputs (STEPS, size) that wander and jump, and where a reset comes first: at the start and in the middle."""
+    """Return inputs (STEPS, size) that wander and jump, and resets: one at the start, one in the middle."""
     random = np.random.default_rng(SEED)
     slow = np.cumsum(random.normal(0.0, 0.1, (STEPS, size)), axis=0)
     inputs = slow + random.normal(0.0, 0.5, (STEPS, size))

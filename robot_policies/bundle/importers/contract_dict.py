@@ -10,7 +10,7 @@ from typing import Any
 from robot_policies.bundle.importers import defaults
 from robot_policies.bundle.importers.onnx_graph import Graph, State
 from robot_policies.bundle.importers.policy import VELOCITY_AXES, Entry, ForeignPolicy, Past
-from robot_policies.exceptions import ImportFormatError, expected
+from robot_policies.bundle.importers.refusal import refused
 from robot_policies.robot_spec import RobotSpec
 
 FILE = "policy.onnx"
@@ -29,7 +29,7 @@ def bundle_name(asked: str | None, proposed: str) -> str:
         made = re.sub(r"[^a-z0-9]+", "_", proposed.lower()).strip("_")
         return made if NAME.match(made) else f"policy_{made}".rstrip("_")
     if not NAME.match(asked):
-        raise ImportFormatError(expected("--name", asked, "small letters, digits and _, a letter first"))
+        raise refused("--name", asked, "small letters, digits and _, a letter first")
     return asked
 
 
@@ -148,7 +148,7 @@ def _commands(policy: ForeignPolicy) -> dict[str, Any]:
     ranges = defaults.COMMAND if policy.command is None else policy.command
     for axis in VELOCITY_AXES:
         if ranges[axis][0] > ranges[axis][1]:
-            raise ImportFormatError(expected(f"command: {axis}: low, high", list(ranges[axis]), "low at most high"))
+            raise refused(f"command: {axis}: low, high", list(ranges[axis]), "low at most high")
     return {**{axis: {"range": ranges[axis]} for axis in VELOCITY_AXES}, "absent": defaults.ABSENT}
 
 

@@ -13,11 +13,12 @@ from typing import Any, Literal, Optional, Union
 from pydantic import Field
 from typing_extensions import Annotated
 
-from robot_policies.bundle.importers.keys import shown
 from robot_policies.bundle.importers.keys import read as read_keys
+from robot_policies.bundle.importers.keys import shown
 from robot_policies.bundle.importers.policy import VELOCITY_AXES, NetworkSource, Recurrent
+from robot_policies.bundle.importers.refusal import refused
 from robot_policies.contract import Count, Name, Numbers, Pair, Positive
-from robot_policies.exceptions import ImportFormatError, SchemaError, expected
+from robot_policies.exceptions import ImportFormatError, SchemaError
 from robot_policies.schema import parse, schema
 
 Term = Literal[
@@ -119,10 +120,10 @@ class Description:
             found = [output for output, fed in feeds.items() if fed == name]
             if len(found) != 1:
                 asked = f"network.recurrent: one output that feeds {name}"
-                raise ImportFormatError(expected(asked, ", ".join(found) or "none", f"such as {name}_out: {name}"))
+                raise refused(asked, ", ".join(found) or "none", f"such as {name}_out: {name}")
         for output, fed in feeds.items():
             if fed not in shapes:
-                raise ImportFormatError(expected(f"network.recurrent.{output}: a recurrent input", fed, shapes))
+                raise refused(f"network.recurrent.{output}: a recurrent input", fed, shapes)
         return NetworkSource(path, keys.input, keys.output, Recurrent(shapes, feeds))
 
 
@@ -152,12 +153,12 @@ def check_keys(description: Description, needed: Iterable[str], accepted: Iterab
     for key in needed:
         if getattr(description, key) is None:
             asked = f"{key}: not stated by the format {format_name}"
-            raise ImportFormatError(expected(asked, "none in --describe", f"--describe FILE.yaml with {key}"))
+            raise refused(asked, "none in --describe", f"--describe FILE.yaml with {key}")
     allowed = {*needed, *accepted}
     for item in fields(description):
         if getattr(description, item.name) is not None and item.name not in allowed:
             asked = f"--describe: {item.name}: the format {format_name} states it itself, or has no use for it"
-            raise ImportFormatError(expected(asked, shown(getattr(description, item.name)), sorted(allowed)))
+            raise refused(asked, shown(getattr(description, item.name)), sorted(allowed))
 
 
 _BELOW: dict[str, type] = {
@@ -183,4 +184,4 @@ def _compare(data: dict[str, Any], cls: Any, where: str) -> None:
     valid = [item.name for item in fields(cls)]
     for key in data:
         if key not in valid:
-            raise ImportFormatError(expected(f"{where}: {key}: unknown key", shown(data[key]), valid))
+            raise refused(f"{where}: {key}: unknown key", shown(data[key]), valid)

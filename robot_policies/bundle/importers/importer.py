@@ -28,10 +28,10 @@ from robot_policies.bundle.importers.describe import Description, check_keys, lo
 from robot_policies.bundle.importers.onnx_graph import Graph, make_graph
 from robot_policies.bundle.importers.policy import ForeignPolicy, check_joints
 from robot_policies.bundle.importers.readme import readme
+from robot_policies.bundle.importers.refusal import refused
 from robot_policies.bundle.importers.torchscript import TorchScript
 from robot_policies.bundle.load import Bundle
-from robot_policies.bundle.write import write_bundle
-from robot_policies.exceptions import ImportFormatError, expected
+from robot_policies.bundle.write import Content, write_bundle
 from robot_policies.robot_spec import RobotSpec, load_robot_spec
 from robot_policies.types import Array32
 
@@ -96,13 +96,13 @@ def import_policy(request: Request) -> Imported:
     """
     form = _format(request.format)
     if request.dest.exists() or request.dest.is_symlink():
-        raise ImportFormatError(expected("DEST: a new folder", f"{request.dest}, which exists", "a path that does not"))
+        raise refused("DEST: a new folder", f"{request.dest}, which exists", "a path that does not")
     if not request.source.exists():
-        raise ImportFormatError(expected("SOURCE", f"{request.source}, which does not exist", form.help))
+        raise refused("SOURCE", f"{request.source}, which does not exist", form.help)
     describe = load_description(request.describe)
     check_keys(describe, form.needs, form.accepts, request.format)
     spec = load_robot_spec(_robot(request.robot, describe.robot))
-    name = bundle_name(request.name, f"{spec.name}_{request.source.resolve().stem}")
+    name = bundle_name(request.name, _proposed(request.source, spec.name))
     with tempfile.TemporaryDirectory(prefix="import_") as scratch, ExitStack() as stack:
         policy = form.read(request.source, spec, describe)
         check_joints(policy, spec, request.format)
@@ -112,25 +112,31 @@ def import_policy(request: Request) -> Imported:
         taken = tuple(defaults_taken(policy, request.licence))
         provenance = _provenance(request, policy, comparison, how)
         contract = contract_dict(policy, graph, spec, name, request.licence, provenance)
-        files = {FILE: graph.path, "README.md": readme(contract, policy, comparison, taken)}
+        files: dict[str, Content] = {FILE: graph.path, "README.md": readme(contract, policy, comparison, taken)}
         bundle = write_bundle(request.dest, contract, files, spec, _reference(original, graph))
     return Imported(bundle, comparison, policy.notes, taken)
 
 
 def _format(name: str) -> Format:
     if name not in FORMATS:
-        raise ImportFormatError(expected("--format", name, FORMATS))
+        raise refused("--format", name, FORMATS)
     return FORMATS[name]
 
 
 def _robot(asked: str | None, described: str | None) -> str:
     """Return the robot's name. Raises ``ImportFormatError`` where none, or two, are given."""
     if asked is not None and described is not None and Path(asked).stem != described:
-        raise ImportFormatError(expected(f"robot: {described}, as described", f"--robot {asked}", "the same robot"))
+        raise refused(f"robot: {described}, as described", f"--robot {asked}", "the same robot")
     robot = asked or described
     if robot is None:
-        raise ImportFormatError(expected("--robot", "none", "--robot NAME, or robot: NAME in --describe"))
+        raise refused("--robot", "none", "--robot NAME, or robot: NAME in --describe")
     return robot
+
+
+def _proposed(source: Path, robot: str) -> str:
+    """Return a name for the bundle: that of the source, after the robot's."""
+    stem = source.resolve().stem
+    return stem if robot in stem else f"{robot}_{stem}"
 
 
 def _network(policy: ForeignPolicy, scratch: Path, stack: ExitStack) -> tuple[ForeignPolicy, Graph, Original, str]:
@@ -162,12 +168,10 @@ def _reference(original: Original, graph: Graph) -> Reference:
 
 
 def _provenance(request: Request, policy: ForeignPolicy, comparison: Comparison, how: str) -> dict[str, str]:
-    source = request.source.resolve()
-    files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
-    listed = ", ".join(f"{path.name} {sha256(path)[:12]}" for path in files[:20])
+    listed = ", ".join(f"{path.name} {sha256(path)[:12]}" for path in policy.files)
     return {
         "imported_from": request.format,
-        "source": policy.source or source.name,
+        "source": policy.source or request.source.name,
         "source_sha256": listed,
         "network": how,
         "comparison": f"{comparison.steps} steps with a reset, relative difference {comparison.relative:.2g}",

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from robot_policies.exceptions import ImportFormatError, SchemaError, expected
+from robot_policies.bundle.importers.refusal import refused
+from robot_policies.exceptions import ImportFormatError, SchemaError
 from robot_policies.schema import UniqueKeyLoader, read_yaml
 
 
@@ -58,7 +59,7 @@ class Keys:
         """
         self.where = where
         if not isinstance(data, Mapping):
-            raise ImportFormatError(expected(f"{where}: a mapping of keys", shown(data), "key: value"))
+            raise refused(f"{where}: a mapping of keys", shown(data), "key: value")
         self._data = {str(key): value for key, value in data.items()}
         self._read: set[str] = set()
 
@@ -87,16 +88,18 @@ class Keys:
         value = self.get(key)
         if value is None:
             found = "null" if key in self._data else "no such key"
-            raise ImportFormatError(expected(f"{self.where}: {key}", found, valid))
+            raise refused(f"{self.where}: {key}", found, valid)
         return value
 
     def below(self, key: str) -> Keys:
         """Return the mapping under ``key``. Raises ``ImportFormatError``."""
-        return Keys(self.need(key, "a mapping"), f"{self.where}: {key}")
+        if key not in self._data:
+            raise refused(f"{self.where}: {key}", f"only {', '.join(self._data) or 'no keys'}", f"a mapping under {key}")
+        return Keys(self.get(key), f"{self.where}: {key}")
 
     def fault(self, key: str, found: object, valid: str) -> ImportFormatError:
         """Return the error that ``key`` is not as it must be."""
-        return ImportFormatError(expected(f"{self.where}: {key}", shown(found), valid))
+        return refused(f"{self.where}: {key}", shown(found), valid)
 
     def number(self, key: str, over: float = -math.inf) -> float:
         """Return one finite number over ``over``. Raises ``ImportFormatError``."""
@@ -168,7 +171,7 @@ def is_number(value: object) -> bool:
 
 def is_integer(value: object) -> bool:
     """Return whether ``value`` is a whole number (joint maps are sometimes written as 3.0)."""
-    return is_number(value) and float(value) == int(value)  # type: ignore[arg-type]
+    return isinstance(value, (int, float)) and is_number(value) and float(value) == int(value)
 
 
 def shown(value: object) -> str:

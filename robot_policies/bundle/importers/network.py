@@ -6,7 +6,7 @@ from pathlib import Path
 
 from robot_policies.bundle.importers.describe import ActionKeys, Description, HistoryKeys, ObservationKeys, check_keys
 from robot_policies.bundle.importers.policy import ActionPart, Entry, ForeignPolicy, Numbers, Past, per_joint, term_size
-from robot_policies.exceptions import ImportFormatError, expected
+from robot_policies.bundle.importers.refusal import refused
 from robot_policies.robot_spec import RobotSpec
 
 NEEDED = ("control_dt", "joint_names", "default_joint_pos", "stiffness", "damping", "action", "observation")
@@ -22,13 +22,13 @@ def read_policy(source: Path, spec: RobotSpec, describe: Description) -> Foreign
     """
     check_keys(describe, NEEDED, ACCEPTED, "network")
     if source.suffix not in SUFFIXES:
-        raise ImportFormatError(expected(f"{source}: a network file", source.suffix or "no suffix", SUFFIXES))
+        raise refused(f"{source}: a network file", source.suffix or "no suffix", SUFFIXES)
     names, action_keys = describe.joint_names or (), describe.action or ActionKeys(scale=1.0)
     count = len(names)
     default = per_joint_key("default_joint_pos", describe.default_joint_pos, count)
     entries = tuple(_entry(index, keys, count) for index, keys in enumerate(describe.observation or ()))
     if not entries:
-        raise ImportFormatError(expected("observation: at least one term", "an empty list", "- {term: base_ang_vel}"))
+        raise refused("observation: at least one term", "an empty list", "- {term: base_ang_vel}")
     entries, past = _with_history(entries, describe.history)
     limit = describe.clip_observation
     torque = describe.torque_limit
@@ -47,6 +47,7 @@ def read_policy(source: Path, spec: RobotSpec, describe: Description) -> Foreign
         command=describe.command_ranges(),
         licence=describe.licence,
         source=describe.source or f"network file {source.name}",
+        files=(source,),
     )
 
 
@@ -67,9 +68,9 @@ def action_part(keys: ActionKeys, default: tuple[float, ...], seen: bool) -> Act
         return ActionPart(scale, default, None, keys.last_action or "raw")
     low, high = (_sized("action.clip", bound, count) for bound in keys.clip)
     if any(a > b for a, b in zip(per_joint(low, count), per_joint(high, count), strict=True)):
-        raise ImportFormatError(expected("action.clip: lower, upper", list(keys.clip), "lower at most upper"))
+        raise refused("action.clip: lower, upper", list(keys.clip), "lower at most upper")
     if keys.last_action is None and seen:
-        raise ImportFormatError(expected("action.last_action: the output before or after the clip", "none", "raw, clipped"))
+        raise refused("action.last_action: the output before or after the clip", "none", "raw, clipped")
     return ActionPart(scale, default, (low, high), keys.last_action or "raw")
 
 
@@ -77,7 +78,7 @@ def _entry(index: int, keys: ObservationKeys, count: int) -> Entry:
     size, where = term_size(keys.term, count), f"observation[{index}]"
     if (keys.term == "gait_phase") != (keys.period is not None):
         found = "no period" if keys.period is None else f"{keys.term} with a period"
-        raise ImportFormatError(expected(f"{where}.period: of gait_phase, and of no other term", found, "period: 0.8"))
+        raise refused(f"{where}.period: of gait_phase, and of no other term", found, "period: 0.8")
     params = {} if keys.period is None else {"period": keys.period}
     return Entry(keys.term, size, _sized(f"{where}.scale", keys.scale, size, keys.term), params=params)
 
@@ -108,5 +109,5 @@ def per_joint_key(key: str, values: Numbers | None, count: int) -> tuple[float, 
 def _sized(key: str, values: Numbers, size: int, what: str = "joint") -> Numbers:
     if isinstance(values, tuple) and len(values) != size:
         valid = f"one number, or {size}, in the order of {'joint_names' if what == 'joint' else 'the term'}"
-        raise ImportFormatError(expected(f"{key}: one number per {what}", f"{len(values)} numbers", valid))
+        raise refused(f"{key}: one number per {what}", f"{len(values)} numbers", valid)
     return values

@@ -11,10 +11,18 @@ from pathlib import Path
 from robot_policies.bundle.importers.describe import ActionKeys, Description, check_keys
 from robot_policies.bundle.importers.keys import Keys
 from robot_policies.bundle.importers.network import action_part, history, per_joint_key
-from robot_policies.bundle.importers.onnx_graph import metadata
-from robot_policies.bundle.importers.policy import ActionPart, Entry, ForeignPolicy, Numbers, Past, per_joint, shortened
-from robot_policies.bundle.importers.policy import term_size
-from robot_policies.exceptions import ImportFormatError, expected
+from robot_policies.bundle.importers.onnx_source import metadata
+from robot_policies.bundle.importers.policy import (
+    ActionPart,
+    Entry,
+    ForeignPolicy,
+    Numbers,
+    Past,
+    per_joint,
+    shortened,
+    term_size,
+)
+from robot_policies.bundle.importers.refusal import refused
 from robot_policies.robot_spec import RobotSpec
 
 NEEDED = ("control_dt",)
@@ -48,7 +56,7 @@ def read_policy(source: Path, spec: RobotSpec, describe: Description) -> Foreign
         ImportFormatError: a key is missing or wrong, or a term cannot be provided; the message names it.
     """
     if source.suffix != ".onnx":
-        raise ImportFormatError(expected(f"{source}: an ONNX file", source.suffix or "no suffix", ".onnx"))
+        raise refused(f"{source}: an ONNX file", source.suffix or "no suffix", ".onnx")
     check_keys(describe, NEEDED, ACCEPTED, "onnx_metadata")
     texts = metadata(source)
     keys = Keys({key: _listed(value) for key, value in texts.items()}, f"{source}: metadata")
@@ -71,6 +79,7 @@ def read_policy(source: Path, spec: RobotSpec, describe: Description) -> Foreign
         command=describe.command_ranges(),
         licence=describe.licence,
         source=describe.source or f"ONNX file {source.name}, run {texts.get('run_path') or 'not stated'}",
+        files=(source,),
         notes=(NOTE,),
     )
 
@@ -109,7 +118,9 @@ def _past(keys: Keys, entries: tuple[Entry, ...], describe: Description) -> tupl
     if describe.history is None:
         return tuple(_with_length(entry, length) for entry, length in zip(entries, lengths, strict=True)), None
     if any(length > 1 for length in lengths):
-        raise keys.fault("observation_history_lengths", list(lengths), "no history in --describe, which states it twice")
+        raise keys.fault(
+            "observation_history_lengths", list(lengths), "no history in --describe, which states it twice"
+        )
     past = history(describe.history)
     if describe.history.layout == "time":
         return entries, past
@@ -117,7 +128,9 @@ def _past(keys: Keys, entries: tuple[Entry, ...], describe: Description) -> tupl
 
 
 def _with_length(entry: Entry, length: int) -> Entry:
-    return Entry(entry.term, entry.size, past=Past(tuple(reversed(range(length))), "first_frame") if length > 1 else None)
+    return Entry(
+        entry.term, entry.size, past=Past(tuple(reversed(range(length))), "first_frame") if length > 1 else None
+    )
 
 
 def _stated(keys: Keys, key: str, count: int) -> tuple[float, ...]:
@@ -136,11 +149,13 @@ def _finer(keys: Keys, key: str, own_key: str, own: Numbers | None, count: int) 
     values = per_joint_key(own_key, own, count)
     if any(abs(a - b) > ROUNDED for a, b in zip(values, stated, strict=True)):
         asked = f"--describe: {own_key}: the numbers of {key} in the metadata, but for their rounding"
-        raise ImportFormatError(expected(asked, shortened(values), shortened(stated)))
+        raise refused(asked, shortened(values), f"{shortened(stated)}")
     return values
 
 
 def _action(keys: Keys, default: tuple[float, ...], own: ActionKeys | None, seen: bool) -> ActionPart:
     scale = _finer(keys, "action_scale", "action.scale", None if own is None else own.scale, len(default))
     clip, last = (None, None) if own is None else (own.clip, own.last_action)
-    return action_part(ActionKeys(scale=shortened(per_joint(scale, len(default))), clip=clip, last_action=last), default, seen)
+    return action_part(
+        ActionKeys(scale=shortened(per_joint(scale, len(default))), clip=clip, last_action=last), default, seen
+    )

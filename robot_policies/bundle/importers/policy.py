@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from robot_policies.exceptions import ImportFormatError, InputError, expected
+from robot_policies.bundle.importers.refusal import refused
+from robot_policies.exceptions import ImportFormatError, InputError
 from robot_policies.robot_spec import RobotSpec
 
 Numbers = float | tuple[float, ...]  # one number for all entries, or one per entry
@@ -86,6 +87,7 @@ class ForeignPolicy:
     command: Mapping[str, tuple[float, float]] | None = None  # ranges by axis; None: the project's defaults
     licence: str | None = None
     source: str | None = None
+    files: tuple[Path, ...] = ()  # what was read; their hashes go into the bundle
     notes: tuple[str, ...] = ()  # what a person should know, printed and kept in the README
 
     def observation_size(self) -> int:
@@ -118,12 +120,12 @@ def check_joints(policy: ForeignPolicy, spec: RobotSpec, where: str) -> None:
     missing = [name for name in spec.joint_names if name not in policy.joint_names]
     if missing:
         found = f"{len(policy.joint_names)} joints, without {', '.join(missing)}"
-        raise ImportFormatError(expected(f"{where}: joint names: every joint of {spec.name}", found, spec.joint_names))
+        raise refused(f"{where}: joint names: every joint of {spec.name}", found, spec.joint_names)
     for name, value, joint in zip(policy.joint_names, policy.default_joint_pos, index, strict=True):
         low, high = float(spec.joint_lower[joint]), float(spec.joint_upper[joint])
         if not low <= value <= high:
             asked = f"{where}: default position of {name} within the robot's limits"
-            raise ImportFormatError(expected(asked, f"{value:g} rad", f"{low:g} to {high:g} rad (is the order right?)"))
+            raise refused(asked, f"{value:g} rad", f"{low:g} to {high:g} rad (is the order right?)")
 
 
 def per_joint(values: Numbers, joints: int) -> tuple[float, ...]:

@@ -30,9 +30,9 @@ def readme(contract: Mapping[str, Any], policy: ForeignPolicy, comparison: Compa
         f"- Files (first digits of their SHA-256): {provenance['source_sha256']}",
         f"- Licence: {contract['licence']}",
         f"- Network: {provenance['network']}",
-        f"- Compared with the original over {comparison.steps} steps, with a reset before step {RESET}: largest difference "
-        f"{comparison.largest:.2g}, {comparison.relative:.2g} of the largest output (at most {TOLERANCE:g} is accepted). "
-        "The golden outputs are the original's.",
+        f"- Compared with the original over {comparison.steps} steps, with a reset before step {RESET}: the largest "
+        f"difference is {comparison.largest:.2g}, {comparison.relative:.2g} of the largest output (at most "
+        f"{TOLERANCE:g} is accepted). The golden outputs are the original's.",
         f"- Control period: {contract['timing']['control_dt']:g} s",
         f"- Observation: {terms}",
         "",

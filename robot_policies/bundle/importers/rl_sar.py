@@ -11,8 +11,8 @@ from pathlib import Path
 
 from robot_policies.bundle.importers.describe import Description
 from robot_policies.bundle.importers.keys import Keys, read
-from robot_policies.bundle.importers.policy import ActionPart, Entry, ForeignPolicy, NetworkSource, Past, term_size
-from robot_policies.exceptions import ImportFormatError, expected
+from robot_policies.bundle.importers.policy import ActionPart, Entry, ForeignPolicy, Past, term_size
+from robot_policies.bundle.importers.refusal import refused
 from robot_policies.robot_spec import RobotSpec
 
 ACCEPTS = ("robot", "command", "licence", "source", "network")  # keys of --describe that rl_sar does not state itself
@@ -30,6 +30,7 @@ TERMS = {
 UNUSED = ("fixed_kp", "fixed_kd", "joint_controller_names")  # for standing up, and Gazebo's names: not the policy's
 # Keys of older versions of rl_sar, which change what the network sees or does and have no meaning in this one.
 OLD = ("framework", "hip_scale_reduction", "hip_scale_reduction_indices", "state_mapping", "command_mapping")
+SUFFIXES = (".pt", ".pth", ".jit", ".onnx")  # of the network's file
 # Read only where the policy has a use for them.
 SOMETIMES = ("observations_history_priority", *(key for _, key in TERMS.values() if key))
 
@@ -45,7 +46,9 @@ def read_policy(source: Path, spec: RobotSpec, describe: Description) -> Foreign
     Raises:
         ImportFormatError: a file or key is missing or wrong; the message names it.
     """
-    keys = _keys(source, spec)
+    base_file, config_file = _files(source, spec)
+    config = f"{spec.name}/{source.resolve().relative_to(base_file.parent).as_posix()}"
+    keys = read(base_file).below(spec.name).overridden_by(read(config_file).below(config))
     names = _joint_names(keys)
     count = len(names)
     _refuse_what_is_not_supported(keys)
@@ -60,7 +63,7 @@ def read_policy(source: Path, spec: RobotSpec, describe: Description) -> Foreign
     decimation = keys.integer("decimation", 1)
     physics_dt = keys.number("dt", over=0.0)
     action = _action(keys, default)
-    network = describe.network_source(_model(keys, source))
+    model = _model(keys, source)
     return ForeignPolicy(
         joint_names=names,
         default_joint_pos=default,
@@ -74,30 +77,29 @@ def read_policy(source: Path, spec: RobotSpec, describe: Description) -> Foreign
         past=past,
         clip=(-limit, limit),
         action=action,
-        network=network,
+        network=describe.network_source(model),
         command=describe.command_ranges(),
         licence=describe.licence,
         source=describe.source or f"rl_sar policy {spec.name}/{source.resolve().name}",
+        files=(base_file, config_file, model),
         notes=tuple(f"the key {key} of the rl_sar files is not read" for key in keys.unread(UNUSED + SOMETIMES)),
     )
 
 
-def _keys(source: Path, spec: RobotSpec) -> Keys:
-    """Return the keys of both files, those of config.yaml winning."""
-    config_file = source / "config.yaml"
+def _files(source: Path, spec: RobotSpec) -> tuple[Path, Path]:
+    """Return base.yaml and config.yaml of the policy, which must be one for the robot."""
+    config_file, above = source / "config.yaml", source.resolve().parents[:3]
     if not config_file.is_file():
         valid = "a folder .../policy/<robot>/<config> with config.yaml"
-        raise ImportFormatError(expected(f"{source}: an rl_sar policy", "no config.yaml in it", valid))
-    base_file = next((folder / "base.yaml" for folder in source.resolve().parents if (folder / "base.yaml").is_file()), None)
+        raise refused(f"{source}: an rl_sar policy", "no config.yaml in it", valid)
+    base_file = next((folder / "base.yaml" for folder in above if (folder / "base.yaml").is_file()), None)
     if base_file is None:
-        raise ImportFormatError(expected(f"{source}: base.yaml in a folder above", "none", "base.yaml beside the folder"))
+        raise refused(f"{source}: base.yaml in a folder above", "none", "base.yaml in the robot's folder, one above")
     robot = base_file.parent.name
-    config = f"{robot}/{source.resolve().relative_to(base_file.parent).as_posix()}"
     if robot != spec.name:
         valid = f"--robot {robot}, or a policy for {spec.name}"
-        raise ImportFormatError(expected(f"{base_file}: a policy for {spec.name}", f"one for {robot}", valid))
-    base, own = read(base_file).below(robot), read(config_file).below(config)
-    return base.overridden_by(own)
+        raise refused(f"{base_file}: a policy for {spec.name}", f"one for {robot}", valid)
+    return base_file, config_file
 
 
 def _joint_names(keys: Keys) -> tuple[str, ...]:
@@ -114,7 +116,9 @@ def _joint_names(keys: Keys) -> tuple[str, ...]:
 
 def _refuse_what_is_not_supported(keys: Keys) -> None:
     if keys.get("wheel_indices"):
-        raise keys.fault("wheel_indices", keys.get("wheel_indices"), "[] (wheels are driven by velocity, not by position)")
+        raise keys.fault(
+            "wheel_indices", keys.get("wheel_indices"), "[] (wheels are driven by velocity, not by position)"
+        )
     for key in OLD:
         if key in keys:
             raise keys.fault(key, keys.get(key), "no such key (it is of an older rl_sar; convert the policy's folder)")
@@ -141,6 +145,8 @@ def _history(keys: Keys, frame: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], P
     ages = keys.integers("observations_history")
     if not ages:
         return frame, None
+    if len(set(ages)) != len(ages):
+        raise keys.fault("observations_history", list(ages), "each age once")
     past = Past(ages, "first_frame")
     priority = keys.text("observations_history_priority")
     if priority == "time":
@@ -169,7 +175,7 @@ def _model(keys: Keys, source: Path) -> Path:
     """Return the network's file, which must lie in ``source`` itself."""
     name = keys.text("model_name")
     path = source / name
-    if Path(name).name != name or not path.is_file():
-        there = sorted(item.name for item in source.iterdir() if item.suffix in (".pt", ".pth", ".jit", ".onnx"))
+    if Path(name).name != name or path.suffix not in SUFFIXES or not path.is_file():
+        there = sorted(item.name for item in source.iterdir() if item.suffix in SUFFIXES)
         raise keys.fault("model_name", name, f"a file in {source}: {', '.join(there) or '(there is none)'}")
     return path

@@ -19,7 +19,8 @@ from typing_extensions import Self
 
 from robot_policies.bundle.importers.onnx_graph import State
 from robot_policies.bundle.importers.policy import ForeignPolicy, NetworkSource, Recurrent, shortened
-from robot_policies.exceptions import ImportFormatError, expected
+from robot_policies.bundle.importers.refusal import refused
+from robot_policies.exceptions import ImportFormatError
 from robot_policies.types import Array32
 
 CHILD = "robot_policies.bundle.importers.torchscript_child"
@@ -60,7 +61,7 @@ class TorchScript:
         if "missing" in answer:
             self.close()
             asked = f"PyTorch is needed to read TorchScript ({policy.network.path.name})"
-            raise ImportFormatError(expected(asked, answer["missing"], INSTALL))
+            raise refused(asked, answer["missing"], INSTALL)
         self.version = str(answer["ready"])
 
     def __enter__(self) -> Self:
@@ -161,7 +162,7 @@ class TorchScript:
                 if not selector.select(max(0.0, deadline - time.monotonic())):
                     self._child.kill()
                     asked = f"{self._policy.network.path}: reading it as TorchScript"
-                    raise ImportFormatError(expected(asked, f"no end within {limit:g} s", "a network of usual size"))
+                    raise refused(asked, f"no end within {limit:g} s", "a network of usual size")
                 part = os.read(descriptor, 65536)
                 if not part:
                     raise self._died()
@@ -173,7 +174,7 @@ class TorchScript:
         self._child.wait()
         lines = (self._folder / "child.log").read_text(errors="replace").strip().splitlines()
         found = f"exit code {self._child.returncode}; {lines[-1][:200] if lines else 'no message'}"
-        return ImportFormatError(expected(f"{self._policy.network.path}: reading it as TorchScript", found, "a sound file"))
+        return refused(f"{self._policy.network.path}: reading it as TorchScript", found, "a sound file")
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -43,7 +43,7 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to one request. Raises ``Refused``."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):  # type: ignore[no-untyped-call]
+    with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
         return {"convert": _convert, "run": _run}[request["op"]](request)
 
 
@@ -99,7 +99,9 @@ def _check_call(request: dict[str, Any], value: torch.Tensor, open_states: list[
         valid = "an observation of the size that the network takes"
         raise Refused(f"{asked}: a forward that runs; found {last_line(error)}; valid: {valid}") from error
     if len(results) != 1 + len(open_states):
-        valid = f"1 output{f' and {len(open_states)} recurrent states' if open_states else ''} (others cannot be described)"
+        valid = (
+            f"1 output{f' and {len(open_states)} recurrent states' if open_states else ''} (others cannot be described)"
+        )
         raise Refused(f"outputs of forward; found {len(results)} tensors; valid: {valid}")
     if results[0].dtype != torch.float32:
         raise Refused(f"output of forward: float32; found {results[0].dtype}; valid: a float32 network")
@@ -109,7 +111,9 @@ def _check_call(request: dict[str, Any], value: torch.Tensor, open_states: list[
     for name, state, result in zip(request["outputs"], open_states, results[1:], strict=True):
         if state.shape != result.shape:
             found = f"{list(result.shape)}"
-            raise Refused(f"network.recurrent.{name}: {list(state.shape)}; found {found}; valid: the shape of its input")
+            raise Refused(
+                f"network.recurrent.{name}: {list(state.shape)}; found {found}; valid: the shape of its input"
+            )
     return written
 
 

@@ -49,7 +49,7 @@ class Slot:
 def load(path: str) -> Any:
     """Return the module in ``path``, on the CPU, in evaluation mode, after its own reset where it has one."""
     try:
-        module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+        module = torch.jit.load(path, map_location="cpu")
     except (RuntimeError, ValueError, OSError) as error:
         valid = "a file of torch.jit.save (a checkpoint or a state dict holds no network)"
         raise Refused(f"{Path(path).name}: a TorchScript file; found {last_line(error)}; valid: {valid}") from error
@@ -168,13 +168,17 @@ def _flat(value: Any) -> Iterator[torch.Tensor]:
         for item in value:
             yield from _flat(item)
     else:
-        raise Refused(f"outputs of forward: tensors; found {type(value).__name__}; valid: one tensor, or a tuple of them")
+        raise Refused(
+            f"outputs of forward: tensors; found {type(value).__name__}; valid: one tensor, or a tuple of them"
+        )
 
 
-def last_line(error: Exception) -> str:
+def last_line(error: BaseException) -> str:
     """Return the part of PyTorch's message that says what is wrong, and the line of the module that it points at."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    words = [line.removeprefix("RuntimeError:").strip() for line in lines if "operator" in line or "RuntimeError:" in line]
+    words = [
+        line.removeprefix("RuntimeError:").strip() for line in lines if "operator" in line or "RuntimeError:" in line
+    ]
     said = next((line for line in words if line), "") or (lines[-1] if lines else type(error).__name__)
     places = [lines[index - 1] for index, line in enumerate(lines) if line.endswith("<--- HERE") and index]
     if places and said.startswith("RuntimeError"):  # the interpreter stopped without a word: it needed a number

@@ -1,7 +1,7 @@
 """Unitree: ``params/deploy.yaml`` and ``exported/policy.onnx`` of unitree_rl_lab and unitree_rl_mjlab.
 
-Keys as in unitreerobotics/unitree_rl_lab at e72a072 and unitree_rl_mjlab at 5b7e396 (``deploy/include/isaaclab``). Of an
-observation the clip comes before the scale (``manager_term_cfg.h``), of an action after scale and offset
+Keys as in unitreerobotics/unitree_rl_lab at e72a072 and unitree_rl_mjlab at 5b7e396 (``deploy/include/isaaclab``). Of
+an observation the clip comes before the scale (``manager_term_cfg.h``), of an action after scale and offset
 (``joint_actions.h``); both are put the other way round here, with the same result.
 """
 
@@ -13,8 +13,8 @@ from robot_policies.bundle.importers.describe import Description
 from robot_policies.bundle.importers.keys import Keys, read
 from robot_policies.bundle.importers.network import per_joint_key
 from robot_policies.bundle.importers.policy import VELOCITY_AXES, ForeignPolicy
+from robot_policies.bundle.importers.refusal import refused
 from robot_policies.bundle.importers.unitree_terms import action_part, observation
-from robot_policies.exceptions import ImportFormatError, expected
 from robot_policies.robot_spec import RobotSpec
 
 ACCEPTS = ("robot", "torque_limit", "licence", "source", "network", "gains_order")
@@ -50,6 +50,7 @@ def read_policy(source: Path, spec: RobotSpec, describe: Description) -> Foreign
         command=_ranges(keys) if reads_command else None,
         licence=describe.licence,
         source=describe.source or f"Unitree deploy folder {source.resolve().name}",
+        files=(settings, *(path for path in (model, model.with_name(f"{model.name}.data")) if path.is_file())),
         notes=(NOTE, *note),
     )
 
@@ -62,7 +63,7 @@ def _files(source: Path) -> tuple[Path, Path]:
     setting = next((path for path in settings if path.is_file()), None)
     for path, valid in ((model, "exported/policy.onnx or policy.onnx"), (setting, "params/deploy.yaml or deploy.yaml")):
         if path is None:
-            raise ImportFormatError(expected(f"{source}: a folder with {valid}", "none", valid))
+            raise refused(f"{source}: a folder with {valid}", "none", valid)
     assert model is not None and setting is not None
     return model, setting
 
@@ -98,7 +99,7 @@ def _gains(
     if not _mirrored(names, found) and _mirrored(names, by_motor):
         asked = f"{keys.where}: stiffness, damping: in the policy's joint order"
         valid = "gains_order: motor (or policy) in --describe FILE.yaml"
-        raise ImportFormatError(expected(asked, "left and right agree only in motor order", valid))
+        raise refused(asked, "left and right agree only in motor order", valid)
     return found[0], found[1], ("stiffness and damping were taken in the policy's joint order, not in motor order",)
 
 

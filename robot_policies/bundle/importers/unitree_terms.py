@@ -8,7 +8,7 @@ from typing import Any
 
 from robot_policies.bundle.importers.keys import Keys, is_number, shown
 from robot_policies.bundle.importers.policy import ActionPart, Entry, Past, shortened, term_size
-from robot_policies.exceptions import ImportFormatError, expected
+from robot_policies.bundle.importers.refusal import refused
 
 TERMS = {
     "base_lin_vel": "base_lin_vel",
@@ -152,7 +152,9 @@ def action_part(keys: Keys, names: tuple[str, ...]) -> ActionPart:
 def _all_joints(keys: Keys, names: tuple[str, ...]) -> None:
     """Check that the action drives every joint, in the policy's order."""
     patterns = keys.get("joint_names")
-    patterns = [".*"] if patterns is None else [patterns] if isinstance(patterns, str) else list(keys.strings("joint_names"))
+    patterns = (
+        [".*"] if patterns is None else [patterns] if isinstance(patterns, str) else list(keys.strings("joint_names"))
+    )
     matched = {name for pattern in patterns for name in _matches(keys, "joint_names", pattern, names)}
     if matched != set(names):
         missing = ", ".join(name for name in names if name not in matched)
@@ -181,7 +183,9 @@ def _entries(keys: Keys, key: str, size: int, none: float) -> tuple[float, ...]:
 def _per_joint(keys: Keys, key: str, names: tuple[str, ...], none: float) -> tuple[float, ...]:
     if not isinstance(keys.get(key), Mapping):
         return _entries(keys, key, len(names), none)
-    return tuple(_by_name(keys, key, names, lambda value: float(value) if is_number(value) else None, "a finite number"))
+    return tuple(
+        _by_name(keys, key, names, lambda value: float(value) if is_number(value) else None, "a finite number")
+    )
 
 
 def _by_name(keys: Keys, key: str, names: tuple[str, ...], take: Callable[[Any], Any], valid: str) -> list[Any]:
@@ -211,7 +215,9 @@ def _raw_clip(keys: Keys, names: tuple[str, ...], scale: tuple[float, ...], offs
     lower, upper = [], []
     for name, (low, high), factor, shift in zip(names, pairs, scale, offset, strict=True):
         if factor == 0.0 or low > high:
-            raise keys.fault("clip", f"[{low:g}, {high:g}] with scale {factor:g} for {name}", "lower, upper; scale not 0")
+            raise keys.fault(
+                "clip", f"[{low:g}, {high:g}] with scale {factor:g} for {name}", "lower, upper; scale not 0"
+            )
         bounds = sorted(((low - shift) / factor, (high - shift) / factor))
         lower.append(bounds[0])
         upper.append(bounds[1])
@@ -227,7 +233,7 @@ def _pairs(keys: Keys, value: Any, names: tuple[str, ...]) -> list[tuple[float, 
         return [one] * len(names)
     pairs = [_pair(entry) for entry in value] if isinstance(value, list) else []
     if len(pairs) != len(names) or None in pairs:
-        raise ImportFormatError(expected(f"{keys.where}: clip", shown(value), f"null, a pair, or {len(names)} pairs"))
+        raise refused(f"{keys.where}: clip", shown(value), f"null, a pair, or {len(names)} pairs")
     return [pair for pair in pairs if pair is not None]
 
 
