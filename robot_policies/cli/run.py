@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
+import math
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from robot_policies import resources
 from robot_policies.bundle.load import load_bundle
 from robot_policies.exceptions import ResourceError, RobotError, expected
-from robot_policies.nodes.bringup import load_bringup
+from robot_policies.nodes.bringup import Process, load_bringup
 from robot_policies.nodes.processes import Processes, set_discovery_defaults
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
@@ -39,8 +42,9 @@ def main(args: argparse.Namespace) -> int:
     given, velocity = _given(args), _velocity(args.velocity)
     bringup = load_bringup(args.bringup)
     values = {**bringup.arguments, **given}
-    processes = Processes(bringup.resolve(given))
-    _check_names(values)
+    resolved = bringup.resolve(given)
+    processes = Processes(resolved)
+    _check_names(values, resolved)
     if args.json is not None:
         _check_writable(args.json)
     set_discovery_defaults()
@@ -96,16 +100,24 @@ def _velocity(text: str | None) -> tuple[float, float, float] | None:
         x, y, yaw = (float(part) for part in text.split(","))
     except ValueError as error:
         raise ResourceError(expected("--velocity", text, "VX,VY,WZ such as 0.8,0,0")) from error
+    if not all(math.isfinite(value) for value in (x, y, yaw)):
+        raise ResourceError(expected("--velocity", text, "VX,VY,WZ, finite, such as 0.8,0,0"))
     return x, y, yaw
 
 
-def _check_names(values: dict[str, Any]) -> None:
-    """Refuse a robot, bundle or safety file that is wrong before any process starts."""
+def _check_names(values: dict[str, Any], processes: Sequence[Process]) -> None:
+    """Refuse a robot, bundle, safety file or option of the robot that is wrong before any process starts."""
     spec = load_robot_spec(str(values["robot"]))
     load_bundle(str(values["policy"]), spec)
     load_safety(str(values.get("safety") or spec.name), spec)
-    if "backend" in values:
-        resources.plugin("robots", str(values["backend"]))
+    for process in processes:
+        if "backend" in process.parameters:
+            create = resources.plugin("robots", str(process.parameters["backend"]))
+            # A robot's module may offer ``check_options`` beside ``create``: it looks, and opens nothing.
+            check = getattr(inspect.getmodule(create), "check_options", None)
+            options = {k.removeprefix("options."): v for k, v in process.parameters.items() if k.startswith("options.")}
+            if check is not None:
+                check(spec, options)
 
 
 def _check_writable(path: Path) -> None:

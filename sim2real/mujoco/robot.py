@@ -25,7 +25,7 @@ from robot_policies.types import Array, JointCommand, RobotState, owned
 from sim2real.mujoco.plant import motor_limits, motor_torque
 from sim2real.mujoco.sensing import NoisySensors, noise_levels
 from sim2real.mujoco.urdf import robot_description
-from sim2real.mujoco.world import Terrain, build_model, map_model
+from sim2real.mujoco.world import Terrain, build_model, find_terrain, map_model
 
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -220,6 +220,11 @@ def _whole(duration: float, unit: float, what: str) -> int:
     if abs(count * unit - duration) > 1e-9:
         raise RobotError(expected(what, f"{duration} s", f"a whole number of {unit} s"))
     return count
+
+
+def check_options(spec: RobotSpec, options: Mapping[str, Any]) -> None:
+    """Refuse options that ``create`` would refuse, without building anything. Raises as ``create``."""
+    find_terrain(parse(MujocoOptions, dict(options), "options of the MuJoCo robot").terrain)
 
 
 def create(spec: RobotSpec, options: Mapping[str, Any]) -> MujocoRobot:

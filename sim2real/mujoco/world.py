@@ -62,7 +62,7 @@ def world_spec(spec: RobotSpec, terrain: Terrain | str | None = None, look: bool
     """
     if spec.model is None:
         raise RobotError(expected(f"a MuJoCo model of the robot {spec.name}", "none in its file", "backend mock"))
-    add_ground = _terrain(terrain)
+    add_ground = find_terrain(terrain)
     world = mujoco.MjSpec.from_file(str(resources.find("models", spec.model)))
     if look:
         _add_light(world)
@@ -78,7 +78,8 @@ def build_model(spec: RobotSpec, terrain: Terrain | str | None = None, look: boo
     return world_spec(spec, terrain, look).compile()
 
 
-def _terrain(terrain: Terrain | str | None) -> Terrain:
+def find_terrain(terrain: Terrain | str | None) -> Terrain:
+    """Return what adds the ground of that name. Raises ``RobotError`` listing the names."""
     if terrain is None:
         return flat
     if not isinstance(terrain, str):

@@ -35,6 +35,7 @@ def standing_bundle(folder: Path, spec: RobotSpec, fails_after: int | None = Non
     import numpy as np
 
     contract = contract_of(spec)
+    contract["joints"] |= {"stiffness": [60.0] * len(spec.joint_names), "damping": [3.0] * len(spec.joint_names)}
     size = contract["networks"][0]["inputs"][0]["shape"][1]
     count = contract["networks"][0]["outputs"][0]["shape"][1]
     left = 1e9 if fails_after is None else float(fails_after)
