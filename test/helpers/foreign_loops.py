@@ -22,7 +22,7 @@ Call = Callable[[np.ndarray], np.ndarray]  # an observation to the network's out
 def rl_sar_loop(source: Path, ticks: Sequence[Signals], network: Call | None = None) -> Targets:
     """Return the targets of rl_sar's loop, written from its description: every list in the policy's order."""
     read = {path: yaml.safe_load((source / path).read_text()) for path in ("../base.yaml", "config.yaml")}
-    keys: dict[str, Any] = {**read["../base.yaml"]["go2"], **read["config.yaml"]["go2/walk"]}
+    keys: dict[str, Any] = {**read["../base.yaml"]["go2"], **next(iter(read["config.yaml"].values()))}
     names = [keys["joint_names"][i] for i in keys["joint_mapping"]]
     default, network = np.array(keys["default_dof_pos"]), network or Network(source / "policy.onnx")
     ages, last = keys["observations_history"], np.zeros(12)
@@ -60,12 +60,12 @@ def _rl_sar_term(
     }[name]
 
 
-def unitree_loop(source: Path, ticks: Sequence[Signals]) -> Targets:
+def unitree_loop(source: Path, ticks: Sequence[Signals], motors: Sequence[str] = GO2.joint_names) -> Targets:
     """Return the targets of Unitree's loop, from its description."""
     keys = yaml.safe_load((source / "params" / "deploy.yaml").read_text())
-    names = [GO2.joint_names[i] for i in keys["joint_ids_map"]]
+    names = [motors[i] for i in keys["joint_ids_map"]]
     action, default = keys["actions"]["JointPositionAction"], np.array(keys["default_joint_pos"])
-    network, last = Network(source / "exported" / "policy.onnx"), np.zeros(12)
+    network, last = Network(source / "exported" / "policy.onnx"), np.zeros(len(names))
     terms = {name: term for name, term in keys["observations"].items() if isinstance(term, dict)}
     scale_first = keys["observations"].get("scale_first", False)
     buffers: dict[str, deque[np.ndarray]] = {}

@@ -48,7 +48,7 @@ class HiddenLstm(nn.Module):
         out, (h, c) = self.memory(x.unsqueeze(0), (self.hidden_state, self.cell_state))
         self.hidden_state[:] = h
         self.cell_state[:] = c
-        return 2.0 * self.head(out.squeeze(0))
+        return 20.0 * self.head(out.squeeze(0))
 
     @torch.jit.export
     def reset_memory(self) -> None:
@@ -67,7 +67,7 @@ class HiddenGru(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out, self.hidden_state = self.memory(x.unsqueeze(0), self.hidden_state)
-        return 2.0 * self.head(out.squeeze(0))
+        return 20.0 * self.head(out.squeeze(0))
 
 
 class HiddenHistory(nn.Module):
