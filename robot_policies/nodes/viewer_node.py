@@ -14,8 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import String
@@ -31,7 +33,8 @@ from robot_policies.nodes.viewer_urdf import Urdf, parse_urdf
 from robot_policies.types import Array, owned
 
 UNAVAILABLE = 3  # exit code: no page, but nothing is wrong with the robot
-SERVE = 0.004  # [s] of each period in which messages are taken
+CALLBACKS = 16  # as many as can wait at once: topics, answers, requests for parameters
+STUCK = 1.0  # [s] that waiting callbacks may take at most
 WORDS_PERIOD = 0.2  # [s] between changes of the text
 FRESH = 1.0  # [s] after which something that is not heard any more does not count
 TIMES = 10  # texts over which the speed of the robot's clock is taken
@@ -68,6 +71,9 @@ class ViewerNode(Node):
             self.create_subscription(kind, topic, self._keep(topic), BEST_EFFORT)
         self.create_subscription(String, "robot_mode", self._on_mode, LATCHED)
         self.create_subscription(String, "robot_description", self._on_description, LATCHED)
+        self._robot_name = f"{self.get_namespace().rstrip('/')}/robot_node"
+        self._why = ""
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self.robot = RobotServices(self, self._answered)
 
     def fresh(self, topic: str) -> Any:
@@ -102,6 +108,7 @@ class ViewerNode(Node):
             measured=None if odometry is None else _velocity(odometry.twist.twist),
             distance=self._distance(),
             time_factor=self._time_factor(now),
+            why=self._why,
             note=self.note,
         )
 
@@ -135,6 +142,12 @@ class ViewerNode(Node):
 
     def _on_mode(self, message: String) -> None:
         self.mode = message.data
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == self._robot_name:
+                # The robot node says its mode and, behind a colon and a space, the trips that are latched.
+                self._why = status.message.partition(": ")[2]
 
     def _on_description(self, message: String) -> None:
         try:
@@ -181,12 +194,25 @@ def _main(stop: Stop) -> None:
     loop = Loop(node, page)
     while not stop.requested:
         started = time.monotonic()
-        # States come ten times as often as pictures are drawn. Between pictures nothing is served, so that of each
-        # topic only the newest message is ever taken; that is what makes the viewer cheap.
-        spinner.spin_for(SERVE)
+        serve_waiting(spinner)
         loop.step(time.monotonic())
         time.sleep(max(0.0, started + node.period - time.monotonic()))
     page.close()
+
+
+def serve_waiting(spinner: Spinner) -> None:
+    """Serve every callback that waits, and no more.
+
+    States come ten times as often as pictures are drawn. As nothing is served between pictures, only the newest message
+    of each topic is ever taken, which halves what the viewer costs.
+    """
+    executor = spinner.executor
+    if isinstance(executor, SingleThreadedExecutor):  # looks at what is ready each time; a task would come first
+        for _ in range(CALLBACKS):
+            executor.spin_once(timeout_sec=0.0)
+        return
+    # Events are served in order, so a task that is put behind them is done when they are.
+    executor.spin_until_future_complete(executor.create_task(lambda: None), STUCK)
 
 
 class Loop:

@@ -46,6 +46,7 @@ class Status:
     measured: tuple[float, float, float] | None  # the same of the robot; None: unknown
     distance: float | None  # [m] from where it was first seen
     time_factor: float | None  # robot's clock beside this machine's; None: no states come
+    why: str = ""  # the trips that are latched
     note: str = ""  # the last answer of a service
 
 
@@ -208,6 +209,7 @@ def status_html(status: Status) -> str:
         f"color:white;font-weight:600;font-size:16px'>{html.escape(status.mode)}</div>"
         f"<table style='font-variant-numeric:tabular-nums'>{cells}</table>"
         f"<div style='color:#868e96'>{distance}{clock}</div>"
+        f"<div style='color:#e03131'>{html.escape(status.why)}</div>"
         f"<div style='color:#495057'>{html.escape(status.note) or '&nbsp;'}</div></div>"
     )
 

@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("viser")
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from helpers.node_process import Probe, command, free_domain, run_to_end, running
 from helpers.page_client import PageClient
@@ -67,6 +68,7 @@ class Robot:
         self.joints = node.create_publisher(JointState, "joint_states", RELIABLE)
         self.truth = node.create_publisher(Odometry, "ground_truth/odom", RELIABLE)
         self.imu = node.create_publisher(Imu, "imu/data", RELIABLE)
+        self.diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.command = node.create_publisher(TwistStamped, "cmd_vel", RELIABLE)
         self.calls: list[str] = []
         for name in ("stand", "damp", "estop", "reset"):
@@ -146,9 +148,13 @@ def test_mode_and_velocities_are_told_and_what_comes_from_outside_is_escaped(pro
         assert "+0.75" in client.html
         assert re.search(r"[01]\.\d\d &times; real time", client.html)
         robot.mode.publish(String(data="landing:<b>sit</b>"))
+        for name, text in (("/robot_node", "landing:sit: tilt: 1.2 rad <"), ("/r2/robot_node", "damping: not ours")):
+            robot.diagnostics.publish(DiagnosticArray(status=[DiagnosticStatus(name=name, message=text)]))
         robot.drive(client, 1.5, hip=0.1, x=3.0)
         assert "landing:&lt;b&gt;sit&lt;/b&gt;" in client.html
         assert MODE_COLOURS["landing"] in client.html
+        assert ">tilt: 1.2 rad &lt;<" in client.html
+        assert "not ours" not in client.html
         assert "+0.80" not in client.html, "a command that comes no more is not shown"
         assert "2.0 m gone" in client.html
 
@@ -218,7 +224,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_3(domain: int) -> None:
         ("port:=99999", 3, "99999"),
         ("host:=203.0.113.7", 3, "203.0.113.7"),
         ("rate:=1000.0", 2, "1 to 60 Hz"),
-        ("prot:=8080", 2, "found prot; valid: host, port"),
+        ("prot:=8080", 2, "found prot; valid: cmd_vel_stamped, host, port"),
     ],
 )
 def test_what_cannot_be_is_one_line(domain: int, parameter: str, code: int, says: str) -> None:
