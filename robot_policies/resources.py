@@ -100,7 +100,7 @@ def share_folder() -> Path:
     # site-packages, python3.X, lib, PREFIX; Debian's scheme has one more folder, local, in between
     below = [prefix / "share" / package.name for prefix in package.parents[:6]]
     for folder in beside + below:
-        if (folder / "package.xml").is_file() and (folder / "config").is_dir():
+        if (folder / "package.xml").is_file():
             return folder
     raise ResourceError(expected("the shipped data", f"none around {package}", "install the package again with pip"))
 

@@ -134,6 +134,18 @@ def test_a_failed_installation_is_reported_and_made_again(checkout: Checkout) ->
     assert len(checkout.calls()) == 3
 
 
+def test_after_a_failed_update_the_old_requirements_are_installed_anew(checkout: Checkout) -> None:
+    checkout.run("true")
+    pins = checkout.root / "requirements.txt"
+    before = pins.read_text()
+    pins.write_text(before + "# changed\n")
+    assert checkout.run("true", FAKE_PIP="1").returncode == 2
+    pins.write_text(before)
+    checkout.calls()
+    assert checkout.run("true").returncode == 0
+    assert len(checkout.calls()) == 3
+
+
 def test_an_interrupted_installation_is_made_again(checkout: Checkout) -> None:
     process = checkout.start("demo", FAKE_SECONDS="30")
     deadline = time.monotonic() + 20
