@@ -52,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: the verb's own, 2 where anything asked for is wrong, 130 after Ctrl-C.
     """
     try:
-        return _dispatch(list(sys.argv[1:] if argv is None else argv))
+        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return code
     except RobotPoliciesError as error:
         print(f"{PROGRAM}: {' | '.join(str(error).splitlines())}", file=sys.stderr)
         return REFUSED
