@@ -177,8 +177,8 @@ def test_as_a_process_an_unknown_verb_has_code_2(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("option", ["", "-u"], ids=["buffered", "unbuffered"])
-def test_a_reader_that_goes_away_is_no_trace(option: str, tmp_path: Path) -> None:
-    command = f"'{sys.executable}' {option} -m robot_policies.cli list | true"
+@pytest.mark.parametrize("buffering", ["PYTHONUNBUFFERED=1", "-u PYTHONUNBUFFERED"], ids=["unbuffered", "buffered"])
+def test_a_reader_that_goes_away_is_no_trace(buffering: str, tmp_path: Path) -> None:
+    command = f"env {buffering} '{sys.executable}' -m robot_policies.cli list | true"
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
