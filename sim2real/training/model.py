@@ -58,9 +58,6 @@ def build_plant(spec: mujoco.MjSpec, joints: tuple[str, ...], foot_geoms: tuple[
     _strip(spec)
     _add_sensors(spec, foot_geoms)
     spec.option.timestep = physics_dt
-    spec.option.cone = (
-        mujoco.mjtCone.mjCONE_PYRAMIDAL
-    )  # a third less time than the elliptic ones of the simulated robot
     spec.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # a broken state must show
     model = spec.compile()
     qpos, qvel, control = _addresses(model, joints)

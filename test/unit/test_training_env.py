@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import mujoco
 import numpy as np
 import pytest
 
@@ -50,7 +49,6 @@ def test_one_step_is_what_the_simulated_robot_does(env: WalkEnv) -> None:
     """Same state, same targets, same physics step: the state after 20 ms agrees with that of ``MujocoRobot``."""
     task = replace(CALM, physics_dt=0.0025)
     ours = build_env(task, 1, seed=0)
-    ours.batch.models[0].opt.cone = mujoco.mjtCone.mjCONE_ELLIPTIC  # as deployed; training takes the cheaper ones
     spec = load_robot_spec("go2")
     robot = MujocoRobot(spec, MujocoOptions(clock="lockstep", start="stand", noise=0.0))
     data = robot._data
