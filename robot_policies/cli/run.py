@@ -16,6 +16,7 @@ from robot_policies import resources
 from robot_policies.bundle.load import load_bundle
 from robot_policies.exceptions import ResourceError, RobotError, expected
 from robot_policies.nodes.bringup import Process, load_bringup
+from robot_policies.nodes.clock import check_clock
 from robot_policies.nodes.processes import Processes, set_discovery_defaults
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
@@ -51,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
     # rclpy reads the environment as it is imported.
     from robot_policies.nodes.session import Session
 
-    session = Session(processes, args.namespace, bool(values.get("clock") == "lockstep"))
+    session = Session(processes, str(given.get("namespace", "")), bool(values.get("clock") == "lockstep"))
     started = time.monotonic()
     try:
         session.start(velocity)
@@ -111,6 +112,8 @@ def _check_names(values: dict[str, Any], processes: Sequence[Process]) -> None:
     load_bundle(str(values["policy"]), spec)
     load_safety(str(values.get("safety") or spec.name), spec)
     for process in processes:
+        if "clock" in process.parameters:
+            check_clock(str(process.parameters["clock"]), float(process.parameters.get("speed", 1.0)))
         if "backend" in process.parameters:
             create = resources.plugin("robots", str(process.parameters["backend"]))
             # A robot's module may offer ``check_options`` beside ``create``: it looks, and opens nothing.

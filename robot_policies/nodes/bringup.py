@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from robot_policies.schema import load, schema
 
 Value = Union[bool, int, float, str]
 _ARGUMENT = re.compile(r"^\$\{(\w+)\}$")
+_NAMESPACE = re.compile(r"/?([A-Za-z_]\w*(/[A-Za-z_]\w*)*/?)?", re.ASCII)
 
 
 @schema
@@ -49,12 +51,15 @@ class Bringup:
                 by every bring-up.
 
         Raises:
-            ResourceError: an unknown argument, or a value of another type than its default.
+            ResourceError: an unknown argument, a value of another type than its default, or no name of a namespace.
         """
         namespace = str(given.get("namespace", ""))
         unknown = sorted(set(given) - set(self.arguments) - {"namespace"})
         if unknown:
             raise ResourceError(expected("arguments", ", ".join(unknown), [*sorted(self.arguments), "namespace"]))
+        if not _NAMESPACE.fullmatch(namespace):
+            valid = "letters, digits and _, not a digit first, with / between"
+            raise ResourceError(expected("namespace", repr(namespace), valid))
         values = {name: _typed(name, given.get(name, default), default) for name, default in self.arguments.items()}
         return tuple(_process(p, values, namespace) for p in self.processes if _wanted(p, values))
 
@@ -133,13 +138,16 @@ def _typed(name: str, value: Any, default: Value) -> Value:
     if isinstance(default, str):
         return text
     try:
-        return type(default)(text)
-    except ValueError as error:
-        raise ResourceError(expected(name, text, f"a number such as {default}")) from error
+        number = type(default)(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ResourceError(expected(name, text, f"a number such as {default}"))
+    return number
 
 
 def _ros_text(value: Value) -> str:
     """Return a value as rcl reads it: text is quoted so that "1.0" or an empty text stays text."""
     if isinstance(value, bool):
         return str(value).lower()
-    return f"'{value}'" if isinstance(value, str) else repr(value)
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)

@@ -42,4 +42,13 @@ def read(status: DiagnosticStatus) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) and not _is_json(value) else json.dumps(value)
+
+
+def _is_json(text: str) -> bool:
+    """Return whether ``read`` would take ``text`` for something else, as in a policy of the name ``2024``."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError:
+        return False
+    return True

@@ -28,7 +28,7 @@ from robot_policies.nodes.robot_client import RobotClient
 from robot_policies.nodes.runtime import LATCHED, RELIABLE, Spinner, Stop, logged, refuse_unknown_parameters, run
 from robot_policies.nodes.state_assembler import StateAssembler
 from robot_policies.robot_spec import load_robot_spec
-from robot_policies.types import PolicyInputs, RobotState
+from robot_policies.types import Mode, PolicyInputs, RobotState
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 DIAGNOSTICS_PERIOD = 0.5  # [s]
@@ -69,6 +69,7 @@ class PolicyNode(LifecycleNode):
             return self._refused(error)
         contract = self._bundle.contract
         terms = {term.term for group in contract.observations.values() for term in group.terms}
+        self._of_ros = set(self.subscriptions)  # such as /clock
         stamped = bool(self.get_parameter("cmd_vel_stamped").value)
         self._topics = PolicyTopics(self, tuple(contract.depth), stamped, self._now_ns)
         self._states = StateAssembler(self, self._spec, "base_lin_vel" in terms, self._on_state)
@@ -94,8 +95,6 @@ class PolicyNode(LifecycleNode):
             return self._refused(error)
         self._error, self._deadline_ns, self._active, self._seen_active = "", None, True, False
         self._monitor.activated()
-        if self._state is not None:
-            self._tick(self._state)  # the first due state may have come while the robot node's answer was on its way
         return SUCCESS
 
     @logged
@@ -108,9 +107,10 @@ class PolicyNode(LifecycleNode):
     @logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forget the policy and the subscriptions."""
-        for subscription in list(self.subscriptions):
+        for subscription in set(self.subscriptions) - self._of_ros:
             self.destroy_subscription(subscription)
         self.destroy_publisher(self._commands)
+        self._state = None
         return SUCCESS
 
     @logged
@@ -128,11 +128,12 @@ class PolicyNode(LifecycleNode):
 
     def _on_mode(self, message: String) -> None:
         """Become inactive when the robot leaves ``active`` by itself: a trip or an operator has ended the lease."""
-        if message.data == "active":
+        if message.data == Mode.ACTIVE.value:
             self._seen_active = True
-        elif self._active and self._seen_active:
+        elif self._active and (self._seen_active or message.data != Mode.STAND.value):
+            # A "stand" before "active" is from before the lease; any other mode says that "active" was over at once.
             self._active = False
-            self._error = f"the robot went to {message.data}"
+            self._error = "; ".join(filter(None, (f"the robot went to {message.data}", self._states.last_error)))
             self.get_logger().warning(self._error)
             self.trigger_deactivate()
 

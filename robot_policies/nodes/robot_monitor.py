@@ -11,7 +11,7 @@ from robot_policies.control.robot_step import RobotStep
 from robot_policies.control.timing import Percentiles
 from robot_policies.nodes.diagnostics import ERROR, OK, WARN
 from robot_policies.robots.robot import GroundTruth
-from robot_policies.types import Mode, RobotRecord
+from robot_policies.types import Mode, RobotRecord, Trip
 
 FALL_TILT = 1.0  # [rad], the project's definition of a fall
 KEPT = 64  # newest mode changes and trips that are told
@@ -25,7 +25,7 @@ class RobotMonitor:
         self.mode_text = ""
         self._modes: deque[tuple[str, int]] = deque(maxlen=KEPT)
         self._trips: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        self._latched: tuple[str, ...] = ()
+        self._latched: tuple[Trip, ...] = ()
         self._published: deque[tuple[int, int]] = deque(maxlen=256)  # stamp, monotonic time of that stamp [ns]
         self._latency, self._lateness, self._busy = Percentiles(), Percentiles(), Percentiles()
         self._cycles = 0
@@ -53,18 +53,17 @@ class RobotMonitor:
         self._fall(record, truth)
         landing = self._step.landing
         text = record.mode.value if landing is None else f"{record.mode.value}:{landing}"
-        names = tuple(trip.name for trip in record.trips)
         ready = self._step.ramp_done
-        changed = text != self.mode_text or names != self._latched or ready != self._ready
+        changed = text != self.mode_text or record.trips != self._latched or ready != self._ready
         self._ready = ready
         if text != self.mode_text:
             self.mode_text = text
             self._modes.append((text, record.state.stamp_ns))
-        if names != self._latched:
-            for trip in record.trips[len(self._latched) if names[: len(self._latched)] == self._latched else 0 :]:
+        for trip in record.trips:
+            if trip not in self._latched:
                 told = {"name": trip.name, "mode": trip.mode.value, "landing": trip.landing, "detail": trip.detail}
                 self._trips.append({**told, "stamp_ns": trip.stamp_ns})
-            self._latched = names
+        self._latched = record.trips
         return changed
 
     def level(self) -> bytes:

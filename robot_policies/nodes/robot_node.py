@@ -17,7 +17,8 @@ from sensor_msgs.msg import JointState
 from robot_policies import resources
 from robot_policies.control import pacing
 from robot_policies.control.robot_step import RobotStep
-from robot_policies.exceptions import InputError, LockstepTimeout, ResourceError, RobotError, expected
+from robot_policies.exceptions import InputError, LockstepTimeout, RobotError
+from robot_policies.nodes.clock import check_clock
 from robot_policies.nodes.conversions import joint_command, to_ns
 from robot_policies.nodes.diagnostics import Diagnostics
 from robot_policies.nodes.robot_monitor import RobotMonitor
@@ -34,7 +35,6 @@ from robot_policies.types import GainProfile, Mode, owned
 DIAGNOSTICS_PERIOD = 0.5  # [s]
 LANDING_TIME = 0.5  # [s] of damping that is still sent after the process was asked to stop (policies.md 9.3)
 LOST_LIMIT = 1.0  # [s] without a readable robot before the node ends
-CLOCKS = ("real", "lockstep")
 
 
 class RobotNode:
@@ -74,13 +74,17 @@ class RobotNode:
         node = self._node
         node.get_logger().info(f"{self._step.spec.name} runs at {self._step.spec.state_rate:g} Hz, disarmed")
         while not self._stop.requested:
-            try:
-                self.cycle()
-            except LockstepTimeout:
-                raise
-            except RobotError as error:
-                self._without_state(error)
+            self._cycle()
         self._land()
+
+    def _cycle(self) -> None:
+        """One cycle, with a state or without. A lockstep that nobody answers is the end of the run."""
+        try:
+            self.cycle()
+        except LockstepTimeout:
+            raise
+        except RobotError as error:
+            self._without_state(error)
 
     def cycle(self) -> None:
         """One cycle: read, publish, check and filter, write, tell."""
@@ -145,7 +149,7 @@ class RobotNode:
         self._step.request(Request.DAMP, self._robot.now_ns())
         end_ns = self._robot.now_ns() + int(LANDING_TIME * 1e9)
         while self._robot.now_ns() < end_ns:
-            self.cycle()
+            self._cycle()
 
     def close(self) -> None:
         """Release the robot."""
@@ -162,10 +166,7 @@ def _options(node: Node) -> tuple[dict[str, Any], bool, float]:
     node.declare_parameter("speed", 1.0)
     node.declare_parameter("publish_clock", True)
     clock, speed = _text(node, "clock"), float(node.get_parameter("speed").value)
-    if clock not in CLOCKS:
-        raise ResourceError(expected("parameter clock", clock, CLOCKS))
-    if not 0.0 <= speed < float("inf"):
-        raise ResourceError(expected("parameter speed", speed, "0 (as fast as it goes) or more"))
+    check_clock(clock, speed)
     given = [name for name in node._parameter_overrides if name.startswith("options.")]
     options: dict[str, Any] = {"clock": clock}
     for name in given:  # the backend's own schema says which it knows

@@ -80,13 +80,13 @@ class RobotRequests:
         self, request: SetParametersAtomically.Request, response: SetParametersAtomically.Response
     ) -> SetParametersAtomically.Response:
         """Give or take back the lease; the answer's reason is the moment of it [ns], or why not."""
-        values = {p.name: parameter_value_to_python(p.value) for p in request.parameters}
         now_ns = self._now_ns()
         try:
+            values = {p.name: parameter_value_to_python(p.value) for p in request.parameters}
             asked = parse(
                 LeaseRequest, {k: list(v) if k == "inputs" else v for k, v in values.items()}, "command_lease"
             )
-        except (SchemaError, TypeError) as error:
+        except (SchemaError, TypeError, RuntimeError) as error:  # the last: a value of no type that ROS knows
             response.result = _result(Reply(False, str(error)))
             return response
         reply = self._apply(asked, now_ns)

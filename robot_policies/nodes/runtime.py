@@ -31,7 +31,8 @@ LATCHED = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE, durabil
 Transition = TypeVar("Transition", bound=Callable[..., Any])
 
 # Parameters that rclpy declares itself.
-_OF_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
+_OF_ROS = ("use_sim_time", "start_type_description_service")
+_PREFIX_OF_ROS = "qos_overrides."
 
 
 class Stop:
@@ -81,11 +82,14 @@ def refuse_unknown_parameters(node: Node) -> None:
     ROS ignores such a parameter silently, so a misspelt one would leave its default in force.
     """
     declared = node._parameters
-    given = [name for name in node._parameter_overrides if not name.startswith(_OF_ROS)]
-    unknown = sorted(name for name in given if name not in declared)
+    unknown = sorted(name for name in node._parameter_overrides if name not in declared and not _of_ros(name))
     if unknown:
-        valid = sorted(name for name in declared if not name.startswith(_OF_ROS))
+        valid = sorted(name for name in declared if not _of_ros(name))
         raise ResourceError(expected(f"{node.get_name()}: known parameters", ", ".join(unknown), valid))
+
+
+def _of_ros(name: str) -> bool:
+    return name in _OF_ROS or name.startswith(_PREFIX_OF_ROS)
 
 
 def run(main: Callable[[Stop], None], args: Sequence[str] | None = None) -> int:

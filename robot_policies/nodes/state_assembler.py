@@ -16,6 +16,7 @@ from robot_policies.robot_spec import RobotSpec
 from robot_policies.types import RobotState, owned
 
 KEPT = 8  # stamps whose parts are waited for
+RESTART_NS = 1_000_000_000  # a stamp farther back than this is not late: the robot's clock has begun anew
 
 
 class StateAssembler:
@@ -50,6 +51,8 @@ class StateAssembler:
 
     def _part(self, topic: str, message: Any) -> None:
         stamp_ns = to_ns(message.header.stamp)
+        if stamp_ns < self._newest_ns - RESTART_NS:
+            self._parts, self._newest_ns = {}, -1
         if stamp_ns <= self._newest_ns:
             return
         parts = self._parts.setdefault(stamp_ns, {})
