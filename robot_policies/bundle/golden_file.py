@@ -112,8 +112,12 @@ def unpack_inputs(arrays: Arrays, spec: RobotSpec, depth: Sequence[str]) -> list
     """Return the inputs that ``pack_inputs`` wrote.
 
     Raises:
-        BundleError: they are missing, too few, of other sizes, or of a robot with another joint order.
+        BundleError: they are missing, too few, of other sizes, of another format, or of a robot with another joint
+            order.
     """
+    stated = int(take(arrays, "format", ()))
+    if stated != FORMAT:
+        raise BundleError(expected("golden.npz: format", stated, f"{FORMAT}, or a file made anew by this package"))
     names = arrays.get("joint_names")
     if names is None or tuple(map(str, names.reshape(-1))) != spec.joint_names:
         found = "no names" if names is None else ", ".join(map(str, names.reshape(-1)))

@@ -89,8 +89,6 @@ class OnnxNetwork:
     def reset(self) -> None:
         """Set outputs and recurrent states to their initial values."""
         self._next = 0
-        for buffer in self._inputs.values():
-            buffer[...] = 0
         for output in self._network.outputs:
             self._outputs[output.name][...] = _shaped(output.initial, output.shape)
         for state in self._network.states:

@@ -30,6 +30,14 @@ FINE: dict[str, Breaker] = {
     "a period with few digits": put("timing", {"control_dt": 0.0333333, "physics_dt": 0.00833333, "decimation": 4}),
     "a range without zero": put("commands/velocity/lin_vel_x", {"range": [0.3, 0.8], "dead_band": 0.2}),
     "an axis that was not trained": put("commands/velocity/lin_vel_y", {"range": [0.0, 0.0]}),
+    "histories of a term and of the frame": both(
+        put(f"{TERMS}/0/history", {"ages": [2, 1, 0], "fill": "first_frame", "mask": [0, 2]}),
+        put("observations/policy/history", {"ages": [0, 5, 1000], "fill": "zeros", "mask": [50]}),
+        put("networks/0/inputs/0/source/0/slice", [0, 45]),
+    ),
+    "a policy at every state": put("timing", {"control_dt": 0.005}),
+    "a scale per entry": put(f"{TERMS}/0/scale", [0.25, 0.5, 1.0]),
+    "clips that fix a value": put(f"{TERMS}/0/clip", [0.0, [0.0, 1.0, 0.0]]),
     "whole numbers": put("action/scale", 1),
     "torques as trained on a weaker robot": put("joints/torque_limit", [20.0] * 12),
 }

@@ -161,6 +161,8 @@ def test_the_tick_of_a_slow_network_is_counted_in_ticks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
+        ({"format": np.array(2)}, "golden.npz: format; found 2; valid: 1, or a file made anew by this package"),
+        ({"format": None}, "golden.npz: format; found no such array"),
         ({"state__joint_pos": None}, "golden.npz: state.joint_pos; found no such array; valid: a file of make_golden"),
         ({"network__actor__output__actions": None}, "network.actor.output.actions; found no such array"),
         ({"target": None}, "golden.npz: target; found no such array"),

@@ -41,8 +41,9 @@ def arrays(value: Any) -> list[np.ndarray]:
     return []
 
 
-def tilted(angle: float, stamp_ns: int = 0) -> PolicyInputs:
-    return PolicyInputs(standing(SPEC, stamp_ns, base_quat_wxyz=[math.cos(angle / 2), math.sin(angle / 2), 0.0, 0.0]))
+def tilted(angle: float, stamp_ns: int = 0, axis: tuple[float, float, float] = (1.0, 0.0, 0.0)) -> PolicyInputs:
+    quat = [math.cos(angle / 2), *(math.sin(angle / 2) * np.array(axis))]
+    return PolicyInputs(standing(SPEC, stamp_ns, base_quat_wxyz=quat))
 
 
 def test_ticks_are_counted_from_the_reset(step: PolicyStep) -> None:
@@ -131,6 +132,9 @@ def test_the_tilt_that_the_bundle_allows(step: PolicyStep) -> None:
         step(tilted(1.001, 20_000_000))
     with pytest.raises(InputError, match="found 3.1"):
         step(tilted(math.pi - 0.01, 40_000_000))
+    with pytest.raises(InputError, match="found 1.001 rad"):
+        step(tilted(1.001, 60_000_000, (0.6, 0.8, 0.0)))
+    assert step(tilted(3.0, 80_000_000, (0.0, 0.0, 1.0))).tick == 1  # yaw is no tilt
 
 
 @pytest.mark.parametrize("stamp", [20_000_000, 19_999_999, 0])
@@ -148,7 +152,8 @@ def test_the_age_of_the_state_against_a_clock(step: PolicyStep, age_ns: int, fin
     if fine:
         assert step(inputs, inputs.state.stamp_ns + age_ns).tick == 0
         return
-    with pytest.raises(InputError, match="neither old nor from the future; found .* s old; valid: 0 to 0.05 s"):
+    found = f"found {age_ns * 1e-9:.6f} s old; valid: 0 to 0.05 s"
+    with pytest.raises(InputError, match=f"neither old nor from the future; {found}"):
         step(inputs, inputs.state.stamp_ns + age_ns)
 
 

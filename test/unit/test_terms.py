@@ -128,6 +128,10 @@ def test_every_term_has_the_size_that_it_states(name: str) -> None:
     assert len(value(name, setup=known, command=command, base_lin_vel=np.zeros(3))) == TERMS[name].size(known)
 
 
+def test_a_threshold_of_zero_is_one() -> None:
+    assert TERMS["foot_contact"].params["threshold"].accepts(0, PLAIN)
+
+
 def test_feet_of_an_unknown_robot_are_only_counted() -> None:
     unknown = TermSetup(0.02, INDEX, DEFAULT, None, {"feet": ["a", "b"]})
     assert TERMS["foot_contact"].params["feet"].accepts(["a", "b"], unknown)

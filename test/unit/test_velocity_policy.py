@@ -11,6 +11,7 @@ from helpers.bundles import README, contract_of, inputs_at, make_bundle, standin
 from helpers.networks import mlp, mlp_reference, model_bytes
 from onnx import helper
 
+from robot_policies.bundle import golden_file
 from robot_policies.bundle.load import Bundle
 from robot_policies.bundle.write import write_bundle
 from robot_policies.contract import Contract
@@ -69,7 +70,7 @@ def test_an_absent_or_old_command_lands_where_the_bundle_says_so() -> None:
     with pytest.raises(InputError, match="velocity_command: this policy lands without one; found none"):
         conditioned(None, absent="landing")
     with pytest.raises(InputError, match="found one 0.600 s old; valid: one at most 0.5 s old"):
-        conditioned(VelocityCommand(0, 0.5, 0.0, 0.0), 600_000_000, absent="landing")
+        conditioned(VelocityCommand(300_000_000, 0.5, 0.0, 0.0), 900_000_000, absent="landing")
 
 
 def test_a_command_from_the_future_is_refused() -> None:
@@ -215,6 +216,25 @@ def test_a_lost_image_lands_or_leaves_the_policy_blind(seeing: Bundle, age_ns: i
 def test_an_image_from_the_future_is_refused_even_by_a_blind_policy(seeing: Bundle) -> None:
     with pytest.raises(InputError, match="depth front: a stamp at or before the state's; found 0.000001 s after it"):
         VelocityPolicy(seeing, SPEC).observe(with_image(0, -1000), 0)
+
+
+def test_golden_images_come_back_as_they_were(seeing: Bundle) -> None:
+    packed = golden_file.load_arrays(seeing.folder / "golden.npz")
+    inputs = golden_file.unpack_inputs(packed, SPEC, ["front"])
+    assert len(inputs) == 32
+    assert len({item.depth["front"].stamp_ns for item in inputs}) == 7  # 10 Hz in 0.64 s
+    assert all(0 <= item.state.stamp_ns - item.depth["front"].stamp_ns < 100_000_000 for item in inputs)
+    repacked = golden_file.pack_inputs(inputs, SPEC)
+    for name, array in repacked.items():
+        np.testing.assert_array_equal(array, packed[name], err_msg=name)
+
+
+@pytest.mark.parametrize("cut", [{"depth.front.stamps": slice(1, None)}, {"depth.front.images": slice(0, 0)}])
+def test_golden_images_must_match_their_stamps(seeing: Bundle, cut: dict[str, slice]) -> None:
+    arrays = dict(golden_file.load_arrays(seeing.folder / "golden.npz"))
+    arrays |= {name: arrays[name][part] for name, part in cut.items()}
+    with pytest.raises(BundleError, match=r"golden.npz: depth.front: one image per stamp; found \d stamps"):
+        golden_file.unpack_inputs(arrays, SPEC, ["front"])
 
 
 def test_an_image_of_the_limit_age_is_read(seeing: Bundle) -> None:
