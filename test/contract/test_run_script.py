@@ -6,6 +6,7 @@ Real installations with it are made by CI, whose first step is a clean checkout.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -253,6 +254,8 @@ def test_with_ros_the_environment_sees_it_and_gets_no_wheels(checkout: Checkout)
     assert not [line for line in lines if line.startswith(("ros-", "colcon-"))]
     assert 'numpy==1.26.4 ; python_version < "3.13"' in lines
     assert "mujoco==3.17.0" in lines
+    packages = [re.split("[=;]", line.replace(" ", ""))[0] + line.partition(";")[2] for line in lines]
+    assert len(set(packages)) == len(packages)  # no package is pinned twice for one Python
     checkout.run("true", **env)
     assert checkout.calls() == []
     checkout.run("true")  # a shell without ROS: the environment is another one
