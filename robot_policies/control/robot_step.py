@@ -207,7 +207,6 @@ class RobotStep:
 
     def cycle_without_state(self, detail: str, now_ns: int) -> JointCommand | None:
         """Trip ``robot`` because no state can be read, and return what to write: damping, or None if disarmed."""
-        self._now_ns = now_ns
         self.trip("robot", detail, now_ns)
         self._safe = self._asked(now_ns, now_ns)
         return self._safe

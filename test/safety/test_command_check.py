@@ -94,7 +94,7 @@ def test_the_stamp_answers_the_present(stamp: int, last: int | None, state: int,
 
 def test_refused_stamps_say_the_numbers() -> None:
     assert "0.250000 s after the newest state" in str(wrong_stamp(1_250 * MS, None, 1_000 * MS, 1_000 * MS, 60 * MS))
-    assert "0.061 s old; valid: up to 0.06 s" in str(wrong_stamp(0, None, 61 * MS, 61 * MS, 60 * MS))
+    assert "0.061 s old; valid: up to 0.06 s" in str(wrong_stamp(500 * MS, None, 561 * MS, 561 * MS, 60 * MS))
     assert "0.020000 s before the last command" in str(wrong_stamp(30 * MS, 50 * MS, 60 * MS, 60 * MS, 60 * MS))
 
 

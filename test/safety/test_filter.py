@@ -233,6 +233,9 @@ def test_clamping_is_counted_joint_by_joint_whatever_the_kind() -> None:
         filter_(one, kit.state())
         filter_(other, kit.state())
     assert filter_.clamped_for_long() is None  # two joints take turns
+    for _ in range(kit.CLAMP_CYCLES - 1):
+        filter_(one, kit.state())
+        assert filter_.clamped_for_long() is None  # nothing is left from before
     kinds = (one, soft(joint_effort=at(3, 50.0, np.zeros(12))))
     for k in range(kit.CLAMP_CYCLES):
         filter_(kinds[k % 2], kit.state())

@@ -170,20 +170,47 @@ def test_a_wrong_file_says_what_is_wrong(change: tuple[Any, ...], says: str, tmp
     assert says in refusal(changed(*change), tmp_path)
 
 
+PER_JOINT = (
+    *(("targets", key) for key in ("beyond", "soft", "rate", "velocity", "torque")),
+    ("gains", "stiffness"),
+    ("gains", "damping"),
+    ("state", "joint_vel", "limit"),
+    ("state", "joint_pos", "limit"),
+    ("damping",),
+)
+
+
+@pytest.mark.parametrize("path", PER_JOINT)
+def test_a_pattern_that_fits_no_joint_is_named_with_its_key(path: tuple[str, ...], tmp_path: Path) -> None:
+    message = refusal(changed(*path, {"*_elbow": 1.0}), tmp_path)
+    assert f"broken.yaml: {'.'.join(path)}; found FR_hip_joint matches 0 patterns, FR_thigh_joint" in message
+    assert "*_elbow matches no joint; valid: patterns of which exactly one matches each of FR_hip_joint, FR" in message
+
+
 def test_every_fault_has_its_line(tmp_path: Path) -> None:
     data = changed("targets", "torque", 50.0)
     data["targets"]["rate"] = 0.0
     lines = refusal(data, tmp_path).splitlines()
     assert len(lines) == 24
-    assert all("broken.yaml: targets." in line for line in lines)
+    assert all(line.startswith(f"{tmp_path}/broken.yaml: targets.") for line in lines)
 
 
 def test_faults_of_landings_come_together(tmp_path: Path) -> None:
     data = changed("landings", "tilt", "active", "sit")
     data["landings"]["clock"]["stand"] = "hold"
+    lines = refusal(data, tmp_path).splitlines()
+    assert [line.split("; ")[0] for line in lines] == [
+        f"{tmp_path}/broken.yaml: landings: landing of clock in stand",
+        f"{tmp_path}/broken.yaml: landings: landing of tilt in active",
+    ]
+
+
+def test_missing_and_unknown_landings_are_listed(tmp_path: Path) -> None:
+    data = changed("landings", "tilt", ...)
+    del data["landings"]["clock"]
+    data["landings"] |= {"heat": {}, "rain": {}}
     message = refusal(data, tmp_path)
-    assert "tilt in active" in message
-    assert "clock in stand" in message
+    assert "landings: all trips; found unknown: heat, rain; missing: clock, tilt; valid: clamping, clock" in message
 
 
 @pytest.mark.parametrize("mode", list(Mode))

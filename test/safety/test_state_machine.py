@@ -84,8 +84,8 @@ def test_requests(where: tuple[Mode, str | None], request_: str) -> None:
     assert reply.ok is (after is not None)
     assert (it.mode, it.landing) == (after or where)
     if after is None:
-        assert reply.message.startswith(f"{request_} in mode {where[0].value}")
-        assert "valid: " in reply.message
+        at = where[0].value if where[1] is None else f"landing ({where[1]})"
+        assert reply.message.startswith(f"{request_} in mode {at}; found refused; valid: ")
         for word in it.valid_now():
             assert word in reply.message.split("valid: ")[1]
     else:
@@ -173,7 +173,7 @@ def test_reset(where: tuple[Mode, str | None], after: tuple[Mode, str | None]) -
     it = machine(*where)
     before = it.trips
     reply = it.request(Request.RESET, LEANS, 1)
-    assert not reply.ok
+    assert reply.ok is False
     assert reply.message == (
         "reset: the cause is gone; found tilt: 1.40 rad; limit 1 rad; valid: a healthy state, then reset"
     )

@@ -9,7 +9,7 @@ import pytest
 from helpers import safety as kit
 from helpers.safety import DT, MS, Bench
 
-from robot_policies.control.lease import Lease
+from robot_policies.control.lease import Lease, Tenure
 from robot_policies.safety.state_machine import Request
 from robot_policies.types import GainProfile, Mode, owned
 
@@ -242,13 +242,22 @@ def test_a_command_acts_from_the_next_cycle_on_and_is_held() -> None:
 
 
 def test_a_command_is_copied_when_it_is_taken() -> None:
-    bench = Bench().active()
-    target = np.array(kit.STAND + 0.05)
-    assert bench.command(joint_pos=target) is None
-    target[:] = np.nan
-    record = bench.cycle()
-    assert record.safe is not None
-    np.testing.assert_array_equal(record.safe.joint_pos, kit.STAND + 0.05)
+    bench = Bench(kit.with_limits(gain_ramp_ns=0)).active()
+    sent = {
+        "joint_pos": np.array(kit.STAND + 0.05),
+        "joint_vel": np.full(12, 0.1),
+        "joint_effort": np.full(12, 0.2),
+        "stiffness": np.full(12, 20.0),
+        "damping": np.full(12, 0.5),
+    }
+    kept = {field: values.copy() for field, values in sent.items()}
+    bench.cycle()
+    assert bench.command(**sent) is None
+    for values in sent.values():
+        values[:] = np.nan
+    bench.cycle()
+    for field, values in kept.items():
+        np.testing.assert_array_equal(getattr(bench.safe, field), values)
 
 
 def test_commands_of_anyone_else_are_refused_and_reported() -> None:
@@ -470,6 +479,48 @@ def test_refusals_of_requests_are_counted_and_kept() -> None:
     assert bench.step.refusals == {"request": 1}
     assert bench.step.last_refusal == reply.message
     assert "valid: arm, disarm, estop, reset" in reply.message
+
+
+def test_every_refusal_is_kept() -> None:
+    bench = Bench().stand()
+    for ask in (
+        lambda: bench.step.release_lease("nobody", bench.now),
+        lambda: bench.step.set_gain_profile(kit.profile(stiffness=-1.0)),
+        lambda: bench.step.take_lease(Lease("p", DT, "none"), bench.now),
+    ):
+        reply = ask()
+        assert reply.ok is False
+        assert bench.step.last_refusal == reply.message
+
+
+def test_trips_carry_their_time() -> None:
+    for name, cause in (
+        ("policy", lambda bench: bench.step.trip("policy", "", bench.now)),
+        ("robot", lambda bench: bench.step.cycle_without_state("", bench.now)),
+        ("estop", lambda bench: bench.ask(Request.ESTOP)),
+        ("command_invalid", lambda bench: bench.command(joint_pos=np.zeros(3))),
+        ("policy", lambda bench: bench.step.release_lease("policy_node", bench.now, "lost")),
+        ("state_invalid", lambda bench: bench.cycle(joint_pos=owned(np.full(12, np.nan)))),
+        ("command_age", lambda bench: bench.cycles(100)),
+    ):
+        bench = Bench().active()
+        begun = bench.now
+        cause(bench)
+        (trip,) = bench.step.trips
+        assert (trip.name, trip.mode) == (name, Mode.ACTIVE)
+        assert begun <= trip.stamp_ns <= bench.now
+        if name != "command_age":
+            assert trip.stamp_ns == bench.now
+
+
+def test_gains_without_anything_written_before_are_there_at_once() -> None:
+    tenure = Tenure(Lease("p", DT, "walk/0123456789ab"), kit.profile(), kit.go2_limits(), 0)
+    assert tenure.asked(None, 0) is None
+    tenure.take(kit.command(), None)
+    asked = tenure.asked(None, 5)
+    assert asked is not None
+    assert asked.stiffness.tolist() == [20.0] * 12
+    assert asked.damping.tolist() == [0.5] * 12
 
 
 def test_an_unknown_trip_from_a_node_is_an_error() -> None:
