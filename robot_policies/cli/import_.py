@@ -46,6 +46,6 @@ def _summary(imported: Imported) -> str:
             f"  original and bundle: {comparison.steps} steps, relative difference {comparison.relative:.2g}",
             "  not stated by the source, so the project's defaults:",
             *(f"    {item}" for item in imported.defaults),
-            f"  next: robot-policies check {imported.bundle.folder} --robot {contract.robot}",
+            f"  next: robot-policies check {imported.bundle.folder.resolve()} --robot {contract.robot}",
         ]
     )

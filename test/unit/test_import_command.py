@@ -33,6 +33,16 @@ def test_a_bundle_with_what_was_taken_for_granted(tmp_path: Path) -> None:
     assert check_golden(bundle, spec).ticks >= 32
 
 
+def test_what_it_names_as_next_works_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = command("--format", "unitree", deploy(tmp_path), "bundle", "--robot", "go2")
+    assert done.returncode == 0, done.stderr
+    following = done.stdout.splitlines()[-1].split("next: robot-policies ")[1].split()
+    line = [sys.executable, "-m", "robot_policies.cli", *following]
+    checked = subprocess.run(line, capture_output=True, text=True, timeout=120)
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_the_readme_says_where_it_is_from(tmp_path: Path) -> None:
     done = command("--format", "rl_sar", rl_sar(tmp_path), tmp_path / "bundle", "--robot", "go2", "--licence", "MIT")
     assert done.returncode == 0, done.stderr
