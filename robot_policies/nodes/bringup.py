@@ -61,7 +61,7 @@ class Bringup:
             valid = "letters, digits and _, not a digit first, with / between"
             raise ResourceError(expected("namespace", repr(namespace), valid))
         values = {name: _typed(name, given.get(name, default), default) for name, default in self.arguments.items()}
-        return tuple(_process(p, values, namespace) for p in self.processes if _wanted(p, values))
+        return tuple(_process(p, values, namespace.strip("/")) for p in self.processes if _wanted(p, values))
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Process:
         """Return the ``--ros-args`` of the command line."""
         args = ["--ros-args"]
         if self.namespace:
-            args += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
+            args += ["-r", f"__ns:=/{self.namespace}"]
         for source, target in self.remappings.items():
             args += ["-r", f"{source}:={target}"]
         for name, value in self.parameters.items():

@@ -74,6 +74,8 @@ class RobotRequests:
         if set(values) != set(GAINS):
             return Reply(False, expected("a gain profile, whole", ", ".join(sorted(values)), f"{GAINS} in one call"))
         name, stiffness, damping = (values[key] for key in GAINS)
+        if "/" not in name:  # "damping" and the like are the names of the robot's own gains
+            return Reply(False, expected("name of a gain profile", repr(name), "<bundle>/<hash of the gains>"))
         return self._step.set_gain_profile(GainProfile(name, np.array(stiffness), np.array(damping)))
 
     def _lease(
