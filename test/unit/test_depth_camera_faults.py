@@ -82,6 +82,7 @@ def test_left_band_is_as_wide_as_the_disparity() -> None:
     # 56 px focal length, 50 mm baseline: 2.8 px at 1 m, 14 px at 0.2 m, under 1 px at 3 m.
     widths = {depth: int(left_band(wall(depth, (4, 106)), 56.0 * 0.05)[0].sum()) for depth in (0.2, 1.0, 3.0)}
     assert widths == {0.2: 14, 1.0: 3, 3.0: 1}
+    assert int(left_band(wall(1.0, (4, 106)), 2.0)[0].sum()) == 2
 
 
 def test_range_cuts_both_ends() -> None:
@@ -128,7 +129,9 @@ def test_every_pixel_is_0_or_within_the_range(noise: float, e: float, r: float, 
     assert (result[:5] == 0.0).all(), "no return stays no return"
 
 
-@pytest.mark.parametrize(("name", "value"), [("noise", -0.1), ("hole_random", 1.1), ("blind_band", float("nan"))])
+@pytest.mark.parametrize(
+    ("name", "value"), [("noise", -0.1), ("hole_random", 1.1), ("blind_band", float("nan")), ("noise", float("inf"))]
+)
 def test_senseless_faults_are_refused(name: str, value: float) -> None:
     with pytest.raises(InputError, match=f"{name}; found {value}; valid: 0 to"):
         DepthFaults(**{name: value})

@@ -32,7 +32,8 @@ SCENE = """
   <geom name="box" type="box" pos="2.1 0.3 0.5" size="0.1 0.2 0.5"/>
   <geom name="ghost" type="sphere" pos="1 0 0.5" size="0.2" group="3"/>
   <body name="base" pos="0 0 0.5"><freejoint/><geom type="box" size="0.3 0.2 0.1" mass="1" group="2"/>
-    <body name="leg" pos="0.5 0.2 0"><joint name="hip" axis="0 1 0"/><geom type="sphere" size="0.05" mass="1"/></body>
+    <body name="leg" pos="0.5 0.2 0"><joint name="hip" axis="0 1 0"/><geom type="sphere" size="0.05" mass="1"/>
+      <geom type="sphere" size="0.05" mass="1" pos="0 0 -0.3"/></body>
   </body>
 </worldbody></mujoco>
 """
@@ -86,6 +87,12 @@ def test_own_housing_and_collision_shapes_are_invisible_but_legs_are_not() -> No
     assert image[29, 53] > 2.0 or image[29, 53] == 0.0, "neither the base around the camera nor the ghost at 0.8 m"
     leg_column = round(K.cx - K.fx * 0.2 / 0.5)
     assert image[29, leg_column] == pytest.approx(0.5 - 0.05, abs=0.01)
+
+
+def test_the_legs_are_where_the_joints_are() -> None:
+    raised = round(K.cx - K.fx * 0.2 / 0.8)  # the foot, 0.8 m ahead and 0.2 m to the left, when the leg points ahead
+    assert see(scene(), hip=-math.pi / 2)[29, raised] == pytest.approx(0.75, abs=0.01)
+    assert see(scene(), hip=0.0)[29, raised] != pytest.approx(0.75, abs=0.1)
 
 
 def test_rays_have_unit_depth_and_optical_axes() -> None:
@@ -146,8 +153,11 @@ def test_a_step_captures_on_the_grid_and_gives_after_the_delay() -> None:
         out += [(stamp, image.stamp_ns) for image in camera.step(stamp, pose)]
     assert asked == [0, 100_000_000, 200_000_000], "nothing is posed for nothing"
     assert out == [(at + 20_000_000, at) for at in asked]
-    stamp = 0
-    assert camera.step(0, pose) == [], "a clock set back drops what was under way"
+    stamp = 300_000_000
+    assert camera.step(stamp, pose) == []
+    for stamp in (0, 15_000_000):
+        assert camera.step(stamp, pose) == [], "a clock set back drops what was under way"
+    assert [image.stamp_ns for image in camera.step(20_000_000, pose)] == [0]
 
 
 def test_faults_hang_on_the_stamp_not_on_the_images_before() -> None:

@@ -57,6 +57,7 @@ def test_the_stop_button_works_with_and_without_the_dead_man() -> None:
 def test_a_button_that_is_down_when_the_pad_appears_calls_nothing() -> None:
     device = teleop()
     assert device.update(state("north"))[1] == []
+    device.update(state())
     device.update(None)
     assert device.update(state("north"))[1] == []
 

@@ -72,6 +72,7 @@ def test_a_value_of_the_right_kind_is_taken_and_a_whole_number_is_a_number(
         ("a", 1),
         ([0.5], 1.0),
         ([0.5], ["x"]),
+        ([0.5], [True]),
     ],
 )
 def test_any_other_kind_is_refused_with_an_example(declare: Any, default: Any, given: Any) -> None:

@@ -65,6 +65,9 @@ def test_shapes_sizes_colours_and_what_is_no_primitive() -> None:
         ARM.replace('type="fixed"', ""),
         ARM.replace('xyz="0 0 0.2"', 'xyz="0 0"'),
         ARM.replace('<child link="tip"/>', '<child link="turn"/>'),
+        ARM.replace(
+            "</robot>", '<joint name="j" type="fixed"><parent link="base"/><child link="turn"/></joint></robot>'
+        ),
     ],
 )
 def test_what_is_no_tree_of_links_is_refused(wrong: str) -> None:
