@@ -8,6 +8,7 @@ import numpy as np
 
 from robot_policies.contract import Contract
 from robot_policies.exceptions import BundleError, InputError, expected
+from robot_policies.finite import all_finite
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.sizes import per_entry
 from robot_policies.types import Action, Array, Array32, GainProfile, JointCommand, owned
@@ -87,14 +88,17 @@ class ActionDecoder:
     def action(self, raw: Array32, stamp_ns: int) -> Action:
         """Return the action that ``raw`` (joints,) means, in the bundle's joint order. Advances the filter.
 
+        A read-only ``raw`` is kept as it is, a writable one is copied.
+
         Raises:
             InputError: ``raw`` has another size, or is not finite.
         """
         if raw.shape != (self._count,):
             raise InputError(expected("action: one number per joint", raw.shape, f"({self._count},)"))
-        if not np.isfinite(raw).all():
+        if not all_finite(raw):
             raise InputError(expected("action: finite numbers", raw.tolist(), "a network within its training range"))
-        raw = owned(raw, np.float32)
+        if raw.flags.writeable:
+            raw = owned(raw, np.float32)
         clipped = raw
         if self._clip is not None:
             clipped = np.minimum(np.maximum(raw, self._clip[0]), self._clip[1])

@@ -8,6 +8,7 @@ import numpy as np
 
 from robot_policies.contract import Limits
 from robot_policies.exceptions import InputError, expected
+from robot_policies.finite import all_finite
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.types import PolicyInputs, RobotState
 
@@ -72,10 +73,10 @@ class InputCheck:
             if part.shape != shape:
                 raise InputError(_wrong_size(state, self._sizes))
         np.concatenate(parts, out=self._all)
-        if not np.isfinite(self._all).all():
+        if not all_finite(self._all):
             raise InputError(_not_finite(state))
         velocity = state.base_lin_vel
-        if velocity is not None and not (velocity.shape == (3,) and np.isfinite(velocity).all()):
+        if velocity is not None and not (velocity.shape == (3,) and all_finite(velocity)):
             raise InputError(expected("state.base_lin_vel: three finite numbers", velocity, "m/s, in the base frame"))
 
 

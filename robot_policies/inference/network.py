@@ -16,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime_state
 
 from robot_policies.contract import Network, Numbers
 from robot_policies.exceptions import BundleError, InputError
+from robot_policies.finite import all_finite
 from robot_policies.types import Array32, owned
 
 Tensor = npt.NDArray[Any]
@@ -62,7 +63,9 @@ class OnnxNetwork:
         outputs = [(item.name, item.shape, np.float32) for item in network.outputs]
         self._outputs = _block(outputs)
         self._states = [_block((s.input, s.shape, np.dtype(s.dtype)) for s in network.states) for _ in range(2)]
-        self._finite = [(item.name, self._outputs[item.name]) for item in network.outputs]
+        self._checked = [_flat(self._outputs), _flat(self._outputs)]
+        for side, states in zip(self._checked, reversed(self._states), strict=True):
+            side += _flat(states)  # what the run on the other set of states writes
         self._next = 0
         self._bindings = self._bind_and_warm_up()
         self.reset()
@@ -113,15 +116,13 @@ class OnnxNetwork:
             self._session.run_with_iobinding(self._bindings[self._next])
         except RUNTIME_ERRORS as error:
             raise InputError(f"network {self.name} failed at tick {tick}: {_short(error)}") from error
+        for name, values in self._checked[self._next]:
+            if not all_finite(values):
+                raise self._not_finite(name, tick)
         self._next = 1 - self._next
-        for name, values in self._finite:
-            if not np.isfinite(values).all():
-                raise self._not_finite(name, values, tick)
-        for name, values in self._states[self._next].items():
-            if not np.isfinite(values).all():
-                raise self._not_finite(name, values, tick)
 
-    def _not_finite(self, name: str, values: Tensor, tick: int) -> InputError:
+    def _not_finite(self, name: str, tick: int) -> InputError:
+        values = self._outputs[name] if name in self._outputs else self._states[1 - self._next][name]
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
         return InputError(
             f"network {self.name}, tensor {name}, tick {tick}: finite numbers; "
@@ -154,6 +155,11 @@ def _block(tensors: Iterable[tuple[str, Sequence[int], npt.DTypeLike]]) -> dict[
         start = -memory.ctypes.data % _ALIGNED
         result[name] = memory[start : start + size].view(dtype).reshape(tuple(shape))
     return result
+
+
+def _flat(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+    """Return the tensors that can hold what is not finite, as flat views."""
+    return [(name, tensor.reshape(-1)) for name, tensor in tensors.items() if tensor.dtype.kind == "f"]
 
 
 def _shaped(values: Numbers, shape: tuple[int, ...]) -> Tensor:

@@ -87,12 +87,13 @@ class GroupBuilder:
             self._calls.append((TERMS[term.term].function, setup, slice(start, start + term.size)))
             start += term.size
         self._values = np.zeros(start)
-        self._frame = np.zeros(start, dtype=np.float32)
+        self._frame: Array32 = np.zeros(start, dtype=np.float32)
         self._scale, self._offset = _joined(group, "scale"), _joined(group, "offset")
         self._limits = _limits(group)
         self._terms = _TermHistories(group.terms) if any(term.history for term in group.terms) else None
         self._history = None if group.history is None else HistoryRing(frame_size(group), group.history)
-        self._clip = group.clip
+        self._keeps_past = self._terms is not None or self._history is not None
+        self._clip = group.clip  # of a group without a past it is among the limits
 
     def reset(self) -> None:
         """Forget the past."""
@@ -101,7 +102,7 @@ class GroupBuilder:
                 past.reset()
 
     def build(self, context: TermContext) -> Array32:
-        """Return the group at this tick, (group_size,), read-only."""
+        """Return the group at this tick, (group_size,), read-only and owned by the caller."""
         values = self._values
         for function, setup, part in self._calls:
             values[part] = function(context, setup)
@@ -112,7 +113,9 @@ class GroupBuilder:
         if self._limits is not None:
             np.maximum(values, self._limits[0], out=values)
             np.minimum(values, self._limits[1], out=values)
-        return self._past(values)
+        result = self._past(values) if self._keeps_past else values.astype(np.float32)
+        result.flags.writeable = False
+        return result
 
     def _past(self, values: Array) -> Array32:
         frame = self._frame
@@ -121,9 +124,7 @@ class GroupBuilder:
             frame = self._terms.push(frame)
         if self._history is not None:
             frame = self._history.push(frame)
-        result = frame.copy() if self._clip is None else frame.clip(*self._clip)
-        result.flags.writeable = False
-        return result
+        return frame.copy() if self._clip is None else frame.clip(*self._clip)
 
 
 class ObservationBuilder:
@@ -173,11 +174,15 @@ def _joined(group: Group, key: str) -> Array | None:
 
 
 def _limits(group: Group) -> tuple[Array, Array] | None:
-    """Return lower and upper clip of the whole frame, infinite where a term has none."""
-    if all(term.clip is None for term in group.terms):
+    """Return lower and upper clip of every value of a frame, infinite where there is none.
+
+    The clip of the group is in them where nothing comes in between: no history, whose fill may be outside it.
+    """
+    whole = None if group.history or any(term.history for term in group.terms) else group.clip
+    if whole is None and all(term.clip is None for term in group.terms):
         return None
     pairs = [(-np.inf, np.inf) if term.clip is None else term.clip for term in group.terms]
     sizes = [term.size for term in group.terms]
     low = np.concatenate([per_entry(pair[0], size) for pair, size in zip(pairs, sizes, strict=True)])
     high = np.concatenate([per_entry(pair[1], size) for pair, size in zip(pairs, sizes, strict=True)])
-    return low, high
+    return (low, high) if whole is None else (low.clip(*whole), high.clip(*whole))

@@ -155,6 +155,7 @@ def test_an_output_that_is_not_finite_names_network_tensor_and_tick(tmp_path: Pa
         runner.run({"obs": values}, 12)
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 def test_a_state_that_is_not_finite_is_an_error_even_where_no_output_shows_it(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Mul", ["s_in", "big"], ["s_out"]),
