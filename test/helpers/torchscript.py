@@ -4,7 +4,7 @@ TorchScript reads the annotations itself: no ``from __future__ import annotation
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import torch
@@ -118,6 +118,25 @@ class OpenLstm(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         out, (h, c) = self.memory(x.unsqueeze(0), (h, c))
         return self.head(out.squeeze(0)), h, c
+
+
+class Reindexed(Feedforward):
+    """Re-orders its input by indices, and can take more than it needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("order", torch.randperm(SIZE))
+
+    def forward(self, x: torch.Tensor, masks: Optional[torch.Tensor] = None) -> torch.Tensor:
+        return self.layers(x[:, self.order])
+
+
+class Elsewhere(Feedforward):
+    """Made on another device; talks."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        print(x)  # noqa: T201 (what modules do)
+        return self.layers(x) + torch.ones([1, 12], device=torch.device("cuda:0"))
 
 
 class Flag(Feedforward):

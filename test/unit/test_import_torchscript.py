@@ -27,7 +27,7 @@ from robot_policies.exceptions import ImportFormatError
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]  # PyTorch says that TorchScript is old
 
-ACTION = {"scale": 0.3, "clip": [-4.0, 4.0], "last_action": "clipped"}
+ACTION = {"scale": 0.1, "clip": [-40.0, 40.0], "last_action": "clipped"}
 
 
 @pytest.fixture
@@ -64,6 +64,7 @@ def imported_and_expected(folder: Path, source: Path, original: Any, **changes: 
         ("HiddenHistory", False, {"past_in": (3, 45), "last_in": (1, 12), "count_in": (1,)}),
         ("InnerState", False, {"decay_in": (1, 12), "first_hidden_state_in": (1, 1, 16)}),
         ("Feedforward", True, {}),
+        ("Reindexed", False, {}),
     ],
 )
 def test_hidden_state_becomes_explicit(
@@ -86,6 +87,16 @@ def test_the_stored_state_is_the_initial_one(tmp_path: Path, modules: Any) -> No
     imported, _, _ = imported_and_expected(tmp_path, source, modules.TorchNetwork(source))
     state = imported.bundle.contract.networks[0].states[0]
     np.testing.assert_allclose(state.initial, module.hidden_state.numpy().reshape(-1), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_prints_and_other_devices_do_not_matter(
+    tmp_path: Path, modules: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = modules.save(modules.Elsewhere(), tmp_path / "net.pt")
+    describe = write_yaml(tmp_path / "d.yaml", description())
+    assert bring("network", source, tmp_path / "bundle", describe).comparison.relative < 1e-5
+    assert "CPUFloatType" not in capfd.readouterr().out
 
 
 @pytest.mark.usefixtures("at_once")

@@ -94,7 +94,9 @@ class Keys:
     def below(self, key: str) -> Keys:
         """Return the mapping under ``key``. Raises ``ImportFormatError``."""
         if key not in self._data:
-            raise refused(f"{self.where}: {key}", f"only {', '.join(self._data) or 'no keys'}", f"a mapping under {key}")
+            raise refused(
+                f"{self.where}: {key}", f"only {', '.join(self._data) or 'no keys'}", f"a mapping under {key}"
+            )
         return Keys(self.get(key), f"{self.where}: {key}")
 
     def fault(self, key: str, found: object, valid: str) -> ImportFormatError:

@@ -1,8 +1,8 @@
 """TorchScript to ONNX with every state in the open, and the original run over a sequence. In the child process only.
 
 ``torch.onnx.export`` of a module freezes the state that it keeps in buffers. So the module is first traced at the level
-of ATen operators as a function of input and states (``make_fx``, with every in-place write made a value), and that
-function is exported.
+of ATen operators as a function of input and states (``make_fx``); ``torch.export`` makes every in-place write of that
+function a value, and the result is exported.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from robot_policies.bundle.importers.torchscript_module import (
     forward,
     last_line,
     load,
-    slots,
-    written_parameters,
+    written,
 )
 
 __all__ = ["Refused", "handle", "version"]
@@ -49,27 +48,24 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
 
 def _convert(request: dict[str, Any]) -> dict[str, Any]:
     """Write the module as ONNX and return the names of its tensors, and its hidden states."""
-    module = load(request["model"])
     value = torch.zeros(1, request["size"])
-    shapes = [tuple(shape) for shape in request["recurrent"]]
-    open_states = [torch.zeros(shape) for shape in shapes]
-    written = _check_call(request, value, open_states)
-    hidden = [slot for slot in slots(module, written) if slot.get(module).numel()]
-    functions = _Function(module, hidden, len(shapes))
-    initial = [slot.get(module).clone() for slot in hidden]
-    arguments = [value, *open_states, *(_carried(tensor) for tensor in initial)]
+    open_states = [torch.zeros(tuple(shape)) for shape in request["recurrent"]]
+    hidden = _check_call(request, value, open_states)
+    module = load(request["model"])
+    carried = [_carried(slot.get(module)) for slot in hidden]
+    names = _names(hidden)
+    names_in = [request["input"], *request["inputs"], *(f"{name}_in" for name in names)]
+    names_out = [request["output"], *request["outputs"], *(f"{name}_out" for name in names)]
+    arguments = (value, *open_states, *carried)
     try:
-        graph = make_fx(torch.func.functionalize(functions))(*arguments)
-        kept = _changed(graph, len(shapes), hidden)
-        graph = _without_constants(module, graph, kept, hidden, initial, len(shapes))
-        names_in = [request["input"], *request["inputs"], *(f"{name}_in" for name in _names(hidden, kept))]
-        names_out = [request["output"], *request["outputs"], *(f"{name}_out" for name in _names(hidden, kept))]
-        carried = [arguments[1 + len(shapes) + index] for index in kept]
-        _export(graph, [*arguments[: 1 + len(shapes)], *carried], names_in, names_out, request["target"])
+        graph = make_fx(_Function(module, hidden, len(open_states)))(*arguments)
+        program = torch.export.export(graph, arguments, strict=False).run_decompositions(_DECOMPOSITIONS)
+        _export(program, names_in, names_out, request["target"])
     except _CONVERT_ERRORS as error:
         raise Refused(f"conversion to ONNX: {_why(error)}") from error
-    states = zip(kept, names_in[1 + len(shapes) :], names_out[1 + len(shapes) :], carried, strict=True)
-    return {"hidden": [_state(hidden[index], *rest) for index, *rest in states]}
+    first = 1 + len(open_states)
+    states = zip(hidden, names_in[first:], names_out[first:], carried, strict=True)
+    return {"hidden": [_state(*state) for state in states]}
 
 
 def _run(request: dict[str, Any]) -> dict[str, Any]:
@@ -88,13 +84,13 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
     return {"ran": len(outputs)}
 
 
-def _check_call(request: dict[str, Any], value: torch.Tensor, open_states: list[torch.Tensor]) -> list[str]:
-    """Run the original, check what it takes and gives, and return the parameters that it writes. Raises ``Refused``."""
+def _check_call(request: dict[str, Any], value: torch.Tensor, open_states: list[torch.Tensor]) -> list[Slot]:
+    """Run the original, check what it takes and gives, and return where it hides state. Raises ``Refused``."""
     module = load(request["model"])
     asked = f"input {list(value.shape)}"
     try:
         results = forward(module, value, open_states)
-        written = written_parameters(module, lambda: forward(module, value + 1.0, open_states))
+        hidden = written(module, lambda: forward(module, value + 1.0, open_states))
     except (RuntimeError, ValueError, TypeError) as error:
         valid = "an observation of the size that the network takes"
         raise Refused(f"{asked}: a forward that runs; found {last_line(error)}; valid: {valid}") from error
@@ -114,7 +110,7 @@ def _check_call(request: dict[str, Any], value: torch.Tensor, open_states: list[
             raise Refused(
                 f"network.recurrent.{name}: {list(state.shape)}; found {found}; valid: the shape of its input"
             )
-    return written
+    return hidden
 
 
 class _Function:
@@ -139,43 +135,6 @@ def _carried(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(CARRIERS.get(tensor.dtype, torch.int64), copy=True).reshape(tensor.shape or (1,))
 
 
-def _changed(graph: Any, count: int, hidden: list[Slot]) -> list[int]:
-    """Return which hidden tensors the traced function changes: the others come back as they went in."""
-    nodes = list(graph.graph.nodes)
-    given = [node for node in nodes if node.op == "placeholder"][1 + count :]
-    returned = nodes[-1].args[0][-len(hidden) :] if hidden else []
-    return [index for index, (a, b) in enumerate(zip(given, returned, strict=True)) if _origin(b) is not a]
-
-
-_COPIES = ("aten.clone", "aten._to_copy", "aten.view", "aten.reshape", "aten._unsafe_view", "aten.alias", "aten.detach")
-
-
-def _origin(node: Any) -> Any:
-    """Follow copies and views back to where a value comes from."""
-    while node.op == "call_function" and str(node.target).startswith(_COPIES):
-        node = node.args[0]
-    return node
-
-
-def _without_constants(
-    module: Any, graph: Any, kept: list[int], hidden: list[Slot], initial: list[torch.Tensor], count: int
-) -> Any:
-    """Return the function of the states that change alone; the other tensors are constants of it."""
-    fixed = {index: _carried(tensor) for index, tensor in enumerate(initial) if index not in kept}
-
-    def function(value: torch.Tensor, *states: torch.Tensor) -> list[torch.Tensor]:
-        given = dict(zip(kept, states[count:], strict=True)) | fixed
-        results = graph(value, *states[:count], *(given[index] for index in range(len(hidden))))
-        outputs = results[: len(results) - len(hidden)]
-        after = [results[len(results) - len(hidden) + index] for index in kept]
-        return [result.clone() for result in (*outputs, *after)]
-
-    arguments = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
-    zeros = [torch.zeros(tuple(item.shape), dtype=item.dtype) for item in arguments]
-    picked = [*zeros[: 1 + count], *(_carried(initial[index]) for index in kept)]
-    return make_fx(torch.func.functionalize(function), decomposition_table=_DECOMPOSITIONS)(*picked)
-
-
 def _copy(target: torch.Tensor, source: torch.Tensor, non_blocking: bool = False) -> torch.Tensor:
     """Write ``aten.copy`` with the broadcast that the exporter leaves out."""
     return source.to(target.dtype).expand(target.shape).clone()
@@ -184,8 +143,7 @@ def _copy(target: torch.Tensor, source: torch.Tensor, non_blocking: bool = False
 _DECOMPOSITIONS = {torch.ops.aten.copy.default: _copy}
 
 
-def _export(graph: Any, arguments: list[torch.Tensor], names_in: list[str], names_out: list[str], target: str) -> None:
-    program = torch.export.export(graph, tuple(arguments), strict=False)
+def _export(program: Any, names_in: list[str], names_out: list[str], target: str) -> None:
     exported = torch.onnx.export(
         program,
         dynamo=True,
@@ -200,11 +158,10 @@ def _export(graph: Any, arguments: list[torch.Tensor], names_in: list[str], name
     exported.save(target, external_data=False)
 
 
-def _names(hidden: list[Slot], kept: list[int]) -> list[str]:
+def _names(hidden: list[Slot]) -> list[str]:
     """Return names for the states, without dots and each once."""
     names: list[str] = []
-    for index in kept:
-        slot = hidden[index]
+    for slot in hidden:
         base = slot.path.replace(".", "_") + ("" if slot.place is None else f"_{slot.place}")
         names.append(next(name for n in itertools.count() if (name := base + ("_" * n)) not in names))
     return names

@@ -54,13 +54,22 @@ def load(path: str) -> Any:
         valid = "a file of torch.jit.save (a checkpoint or a state dict holds no network)"
         raise Refused(f"{Path(path).name}: a TorchScript file; found {last_line(error)}; valid: {valid}") from error
     module.eval()
-    for part in module.modules():  # a print would need numbers while the module is traced
-        for node in part.graph.findAllNodes("prim::Print") if hasattr(part, "forward") else ():
-            node.destroy()
+    for part in module.modules():
+        if hasattr(part, "forward"):
+            _make_portable(part.graph)
     for name in module._c._method_names():
         if name.startswith("reset") and len(module._c._get_method(name).schema.arguments) == 1:
             getattr(module, name)()
     return module
+
+
+def _make_portable(graph: Any) -> None:
+    """Put constants of another device on the CPU, and drop prints, which would need numbers while a trace has none."""
+    for node in list(_nodes(graph)):
+        if node.kind() == "prim::Print":
+            node.destroy()
+        elif node.kind() == "prim::Constant" and str(node.output().type()) == "Device":
+            node.s_("value", "cpu")
 
 
 def forward(module: Any, value: torch.Tensor, open_states: Sequence[torch.Tensor]) -> Tensors:
@@ -69,8 +78,8 @@ def forward(module: Any, value: torch.Tensor, open_states: Sequence[torch.Tensor
     return tuple(_flat(module(*_packed(module, arguments))))
 
 
-def slots(module: Any, written: Sequence[str]) -> list[Slot]:
-    """Return the tensors that ``forward`` reads or writes; of the parameters only those in ``written``.
+def slots(module: Any) -> list[Slot]:
+    """Return the tensors that ``forward`` reads or writes.
 
     Raises:
         Refused: ``forward`` assigns an attribute that is no tensor.
@@ -88,20 +97,20 @@ def slots(module: Any, written: Sequence[str]) -> list[Slot]:
         elif not (str(values[0].type()).startswith("Tensor") or _slots(module, path)):
             raise Refused(f"forward() keeps state in {path}, a {values[0].type()}; valid: state in tensors (buffers)")
         found[path] = None
-    parameters = {name for name, _ in module.named_parameters()} - set(written)
-    return [slot for path in found if path not in parameters for slot in _slots(module, path)]
+    return [slot for path in found for slot in _slots(module, path)]
 
 
-def written_parameters(module: Any, run: Callable[[], object]) -> list[str]:
-    """Return the parameters that ``run()`` writes in place."""
-    before = {name: (tensor._version, tensor.clone()) for name, tensor in module.named_parameters()}
+def written(module: Any, run: Callable[[], object]) -> list[Slot]:
+    """Return the slots that ``run()`` assigns anew or writes in place. Raises ``Refused``, as ``slots``."""
+    before = [(slot, slot.get(module)) for slot in slots(module)]
+    seen = [(tensor.data_ptr(), tensor._version, tensor.clone()) for _, tensor in before]
     run()
-    after = dict(module.named_parameters())
-    return [
-        name
-        for name, (version, values) in before.items()
-        if after[name]._version != version or not torch.equal(after[name], values)
-    ]
+    result = []
+    for (slot, _), (place, version, values) in zip(before, seen, strict=True):
+        now = slot.get(module)
+        if now.numel() and ((now.data_ptr(), now._version) != (place, version) or not torch.equal(now, values)):
+            result.append(slot)
+    return result
 
 
 def _slots(module: Any, path: str) -> list[Slot]:
@@ -138,15 +147,14 @@ def _packed(module: Any, tensors: list[torch.Tensor]) -> list[Any]:
     """
     left, packed = list(tensors), []
     for argument in module.forward.schema.arguments[1:]:
-        kind = str(argument.type)
         if argument.has_default_value() and not left:
             break
-        size = kind.count("Tensor") if kind.startswith(("Tuple", "tuple", "(")) else 1
-        if "Tensor" not in kind or len(left) < size:
+        kind = str(argument.type)
+        size = kind.count("Tensor") if kind.startswith("Tuple") else 1
+        if "Tensor" not in kind or "List" in kind or len(left) < size:
             raise Refused(_arguments(module, len(tensors)))
-        packed.append(left.pop(0) if size == 1 and kind.startswith("Tensor") else tuple(left[:size]))
-        if isinstance(packed[-1], tuple):
-            left = left[size:]
+        packed.append(tuple(left[:size]) if kind.startswith("Tuple") else left[0])
+        left = left[size:]
     if left:
         raise Refused(_arguments(module, len(tensors)))
     return packed
