@@ -117,7 +117,7 @@ class OpenLstm(nn.Module):
         self, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         out, (h, c) = self.memory(x.unsqueeze(0), (h, c))
-        return self.head(out.squeeze(0)), h, c
+        return 20.0 * self.head(out.squeeze(0)), h, c
 
 
 class Reindexed(Feedforward):
