@@ -32,6 +32,7 @@ from robot_policies.types import Mode, PolicyInputs, RobotState
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 DIAGNOSTICS_PERIOD = 0.5  # [s]
+STAGGERED = 100  # incomplete states that are let pass while the topics of a robot find this node one after the other
 
 
 class PolicyNode(LifecycleNode):
@@ -88,6 +89,8 @@ class PolicyNode(LifecycleNode):
         try:
             if self._state is not None:
                 self._step.check_start(self._state)
+            elif self._states.incomplete > STAGGERED:
+                raise InputError(self._states.why_none())
             self._robot.set_gain_profile(gains)
             inputs = tuple(contract.limits.inputs)
             self._granted_ns = self._robot.take_lease(self._step.control_dt_ns, gains.name, inputs)
@@ -133,7 +136,7 @@ class PolicyNode(LifecycleNode):
         elif self._active and (self._seen_active or message.data != Mode.STAND.value):
             # A "stand" before "active" is from before the lease; any other mode says that "active" was over at once.
             self._active = False
-            self._error = "; ".join(filter(None, (f"the robot went to {message.data}", self._states.last_error)))
+            self._error = "; ".join(filter(None, (f"the robot went to {message.data}", self._states.why_none())))
             self.get_logger().warning(self._error)
             self.trigger_deactivate()
 

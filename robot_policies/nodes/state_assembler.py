@@ -10,7 +10,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import Imu, JointState
 
-from robot_policies.exceptions import InputError
+from robot_policies.exceptions import InputError, expected
 from robot_policies.nodes.conversions import robot_state, to_ns
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.types import RobotState, owned
@@ -38,9 +38,17 @@ class StateAssembler:
         if with_odom:
             topics["odom"] = Odometry
         self._topics = tuple(topics)
+        self._came: set[str] = set()
         qos = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT)
         for topic, kind in topics.items():
             node.create_subscription(kind, topic, self._callback(topic), qos)
+
+    def why_none(self) -> str:
+        """Return why there is no state: the last malformed one, or the topics on which nothing comes; else nothing."""
+        silent = [topic for topic in self._topics if topic not in self._came]
+        if self.last_error or not silent:
+            return self.last_error
+        return expected("parts of a state", f"nothing on {', '.join(silent)}", self._topics)
 
     def _callback(self, topic: str) -> Callable[[Any], None]:
         # rclpy looks at the number of a callback's parameters, so no defaults and no partials here.
@@ -50,6 +58,7 @@ class StateAssembler:
         return callback
 
     def _part(self, topic: str, message: Any) -> None:
+        self._came.add(topic)
         stamp_ns = to_ns(message.header.stamp)
         if stamp_ns < self._newest_ns - RESTART_NS:
             self._parts, self._newest_ns = {}, -1

@@ -151,6 +151,20 @@ def test_a_malformed_state_is_counted_with_its_reason_and_the_next_one_is_taken(
     assert joined.stamps() == [START + DT]
 
 
+def test_why_there_is_no_state_is_said() -> None:
+    joined = Joined(with_odom=True)
+    assert "nothing on imu/data, foot_contacts, joint_states, odom" in joined.assembler.why_none()
+    for topic in PARTS:
+        joined.give(topic, START)
+    assert "nothing on odom;" in joined.assembler.why_none()
+    joined.give("odom", START)
+    assert len(joined.states) == 1 and joined.assembler.why_none() == ""
+    joined.give("foot_contacts", START + DT, lambda message: message.name.clear())
+    for topic in ("imu/data", "joint_states", "odom"):
+        joined.give(topic, START + DT)
+    assert joined.assembler.why_none() == joined.assembler.last_error != ""
+
+
 def test_a_clock_that_begins_anew_is_followed_and_a_late_part_is_not() -> None:
     joined = Joined()
     joined.whole(START)

@@ -23,7 +23,7 @@ from std_msgs.msg import String
 
 from robot_policies.exceptions import InputError, LockstepTimeout, ResourceError, RobotError
 from robot_policies.nodes import robot_node
-from robot_policies.nodes.policy_node import FAILURE, SUCCESS, PolicyNode
+from robot_policies.nodes.policy_node import FAILURE, STAGGERED, SUCCESS, PolicyNode
 from robot_policies.nodes.robot_node import RobotNode
 from robot_policies.nodes.runtime import Stop, logged, refuse_unknown_parameters
 from robot_policies.robot_spec import load_robot_spec
@@ -154,7 +154,7 @@ class FakePolicy(SimpleNamespace):
             _active=True,
             _seen_active=False,
             _error="",
-            _states=SimpleNamespace(last_error=""),
+            _states=SimpleNamespace(incomplete=0, why_none=lambda: ""),
             get_logger=lambda: log,
             trigger_deactivate=lambda: self.calls.append("deactivate"),
             tell=lambda: self.calls.append("tell"),
@@ -185,7 +185,7 @@ def test_leaving_active_ends_the_policys_part_with_the_reason(mode: str) -> None
 @pytest.mark.parametrize("mode", ["damping", "landing:damping", "disarmed"])
 def test_an_active_that_was_over_before_it_was_heard_ends_too(mode: str) -> None:
     policy = FakePolicy()
-    policy._states.last_error = "names; found tail_joint"
+    policy._states.why_none = lambda: "names; found tail_joint"
     policy.hear("stand", mode)
     assert policy._active is False and policy._error == f"the robot went to {mode}; names; found tail_joint"
     assert "deactivate" in policy.calls
@@ -274,6 +274,14 @@ def test_a_refused_activation_says_why_and_leaves_it_inactive(refuses: str, far:
     assert policy._active is False and len(robot.asked) == asked
     assert policy._error == ("start pose: FL_hip_joint" if far else f"{refuses} refused")
     assert "tell" in policy.calls
+
+
+@pytest.mark.parametrize(("incomplete", "answer"), [(STAGGERED, SUCCESS), (STAGGERED + 1, FAILURE)])
+def test_a_robot_of_which_a_part_never_comes_is_told_at_activation(incomplete: int, answer: Any) -> None:
+    policy = Starting(Robot(), None)
+    policy._states = SimpleNamespace(incomplete=incomplete, why_none=lambda: "nothing on odom")
+    assert PolicyNode.on_activate(policy, None) is answer  # type: ignore[arg-type]
+    assert policy._error == ("" if answer is SUCCESS else "nothing on odom")
 
 
 def test_the_lease_is_given_back_once_and_a_refusal_of_that_is_only_a_warning() -> None:
