@@ -26,6 +26,7 @@ def _instead_of_torch(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) 
     """Let the child find ``code`` where it looks for PyTorch."""
     (folder / "fake").mkdir()
     (folder / "fake" / "torch.py").write_text(code)
+    (folder / "fake" / "onnxscript.py").write_text("")  # not there in an environment without PyTorch
     monkeypatch.setenv("PYTHONPATH", str(folder / "fake"))
 
 
