@@ -6,8 +6,8 @@ Starts what config/bringup/policy.yaml says; ``--show-args`` lists the arguments
 
 from launch import LaunchDescription
 
-from robot_policies.nodes.processes import set_discovery_defaults
 from robot_policies.nodes.launch_actions import launch_description
+from robot_policies.nodes.processes import set_discovery_defaults
 
 
 def generate_launch_description() -> LaunchDescription:

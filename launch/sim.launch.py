@@ -6,8 +6,8 @@ stands the robot up here: call ``arm`` and ``stand`` (or use a teleop), then con
 
 from launch import LaunchDescription
 
-from robot_policies.nodes.processes import set_discovery_defaults
 from robot_policies.nodes.launch_actions import launch_description
+from robot_policies.nodes.processes import set_discovery_defaults
 from robot_policies.robot_spec import load_robot_spec
 
 

@@ -140,7 +140,7 @@ def test_keys_become_stamped_velocities_at_20_hz(probe: Probe, domain: int) -> N
         assert probe.until(lambda: velocities(heard)[-1] == pytest.approx((0.3, -0.05, 0.1)))
         first = len(heard)
         probe.spin(2.0)
-        assert len(heard) - first == pytest.approx(40, abs=5)
+        assert 28 <= len(heard) - first <= 43, "2 s at 20 Hz; a busy machine may lose some, none may add"
         opened.type(" ")
         assert probe.until(lambda: velocities(heard)[-1] == (0.0, 0.0, 0.0), 1.0)
         message = heard[-1][1]
@@ -255,7 +255,7 @@ def test_the_dead_man_button_decides_whether_there_is_a_command(probe: Probe, do
         assert probe.until(lambda: joys[-1][1].buttons[BUTTONS.index("left_shoulder")] == 1, 1.0)
         first = len(heard)
         probe.spin(1.0)
-        assert len(heard) - first == pytest.approx(20, abs=4)
+        assert 13 <= len(heard) - first <= 23, "1 s at 20 Hz"
         pad("button", "left_shoulder", 0)
         assert probe.until(lambda: velocities(heard)[-1] == (0.0, 0.0, 0.0), 1.0)
         probe.spin(0.6)
