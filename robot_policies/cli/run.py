@@ -108,6 +108,9 @@ def _velocity(text: str | None) -> tuple[float, float, float] | None:
 
 def _check_names(values: dict[str, Any], processes: Sequence[Process]) -> None:
     """Refuse a robot, bundle, safety file or option of the robot that is wrong before any process starts."""
+    for name in ("robot", "policy"):
+        if name not in values:
+            raise ResourceError(expected(f"an argument {name} of the bring-up", "none", sorted(values)))
     spec = load_robot_spec(str(values["robot"]))
     load_bundle(str(values["policy"]), spec)
     load_safety(str(values.get("safety") or spec.name), spec)

@@ -21,6 +21,7 @@ from robot_policies.nodes.runtime import RELIABLE
 from robot_policies.types import DepthImage, VelocityCommand
 
 AHEAD_NS = 5_000_000_000  # a stamp farther ahead than this is refused instead of waited for
+IMAGES = 8  # that may wait: they are large, and come while the policy is inactive too
 SENSOR = QoSProfile(depth=2, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 
 
@@ -38,8 +39,9 @@ T = TypeVar("T", bound=Stamped)
 class Inbox(Generic[T]):
     """Keeps the values that are not yet due, and the newest that is."""
 
-    def __init__(self) -> None:
-        self._waiting: deque[T] = deque(maxlen=64)
+    def __init__(self, kept: int = 64) -> None:
+        """Let at most ``kept`` values wait, the newest ones."""
+        self._waiting: deque[T] = deque(maxlen=kept)
         self._newest: T | None = None
         self.received = 0
 
@@ -55,7 +57,7 @@ class Inbox(Generic[T]):
             newest = max(due, key=lambda value: value.stamp_ns)
             if self._newest is None or newest.stamp_ns >= self._newest.stamp_ns:
                 self._newest = newest
-            self._waiting = deque((v for v in self._waiting if v.stamp_ns > stamp_ns), maxlen=64)
+            self._waiting = deque((v for v in self._waiting if v.stamp_ns > stamp_ns), self._waiting.maxlen)
         return self._newest
 
     def clear(self) -> None:
@@ -70,7 +72,7 @@ class PolicyTopics:
     def __init__(self, node: Node, depth_names: tuple[str, ...], stamped: bool, now_ns: Callable[[], int]) -> None:
         """Subscribe to ``cmd_vel`` (TwistStamped, or Twist unless ``stamped``) and to the depth image, if any."""
         self.velocity: Inbox[VelocityCommand] = Inbox()
-        self.depth: dict[str, Inbox[DepthImage]] = {name: Inbox() for name in depth_names}
+        self.depth: dict[str, Inbox[DepthImage]] = {name: Inbox(IMAGES) for name in depth_names}
         self.refused = 0
         self.last_error = ""
         self._now_ns = now_ns

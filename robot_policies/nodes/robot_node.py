@@ -85,12 +85,14 @@ class RobotNode:
             raise
         except RobotError as error:
             self._without_state(error)
+        else:
+            self._lost_ns = None
 
     def cycle(self) -> None:
         """One cycle: read, publish, check and filter, write, tell."""
         robot, step = self._robot, self._step
         state = robot.read(self._wait)
-        begun, self._lost_ns = time.monotonic_ns(), None
+        begun = time.monotonic_ns()
         truth = self._truth.ground_truth() if self._truth is not None else None
         self._monitor.published(state.stamp_ns, robot.now_ns())
         self._topics.state(state, truth)

@@ -16,6 +16,7 @@ from helpers.stack import ACTIVATE, CLEANUP, DEACTIVATE, POLICY, ROBOT, Stack, s
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Imu, JointState
 
+from robot_policies.nodes.runtime import RELIABLE
 from robot_policies.robot_spec import load_robot_spec
 
 GO2, G1 = load_robot_spec("go2"), load_robot_spec("g1")
@@ -120,3 +121,37 @@ def test_namespace_and_frame_prefix_reach_every_topic_and_frame(tmp_path: Path) 
         names = {name for name, _ in stack.probe.node.get_topic_names_and_types()}
         ours = {name for name in names if name not in ("/parameter_events", "/rosout", "/diagnostics")}
         assert all(name.startswith("/fleet/left/") for name in ours), ours
+
+
+def test_an_estop_in_lockstep_lands_and_time_goes_on(tmp_path: Path) -> None:
+    """Nobody answers states any more, so nothing may wait for an answer."""
+    bundle, clock = standing_bundle(tmp_path / "standing", GO2), "use_sim_time:=true"
+    with Stack("backend:=mock", "clock:=lockstep", clock) as stack:
+        stack.start(POLICY, f"policy:={bundle}", clock)
+        stack.stand()
+        stack.activate()
+        assert stack.ask("estop").success
+        stack.until("mode", "landing:damping")
+        stack.until("active", False, "policy_node")
+        cycles = stack.values()["cycles"]
+        assert stack.probe.until(lambda: stack.values()["cycles"] > cycles + 400, 15.0)
+        assert stack.robot.poll() is None
+
+
+def test_a_command_with_other_joints_is_refused_whole_and_lands(tmp_path: Path) -> None:
+    bundle = standing_bundle(tmp_path / "standing", GO2)
+    with Stack("backend:=mock") as stack:
+        stack.start(POLICY, f"policy:={bundle}")
+        stack.stand()
+        publisher = stack.probe.node.create_publisher(JointState, "joint_command", RELIABLE)
+        assert stack.probe.until(lambda: publisher.get_subscription_count() > 0)
+        count = len(GO2.joint_names)
+        names = ["tail_joint", *GO2.joint_names[1:]]
+        message = JointState(name=names, position=[0.0] * count, velocity=[0.0] * count, effort=[0.0] * count)
+        publisher.publish(message)
+        assert stack.probe.until(lambda: "tail_joint" in stack.values()["last_refusal"], 5.0)
+        assert stack.values()["mode"] == "stand"  # nobody commands: nothing to end
+        stack.activate()
+        publisher.publish(message)
+        told = stack.until("mode", "landing:damping")
+        assert [trip["name"] for trip in told["trips"]] == ["command_invalid"] and "tail_joint" in told["message"]

@@ -230,6 +230,18 @@ def test_an_inbox_is_bounded_and_clear_forgets_what_waits() -> None:
     assert inbox.at(30_000) is None
 
 
+def test_few_images_wait_while_nobody_takes_them() -> None:
+    taken, node = topics(("front",))
+    for k in range(100):
+        node.callbacks["depth/image_rect"](depth_message(START + k))
+    assert len(taken.depth["front"]._waiting) == policy_inputs.IMAGES
+    image = taken.depth["front"].at(START + 200)
+    assert image is not None and image.stamp_ns == START + 99
+    for k in range(100):
+        node.callbacks["depth/image_rect"](depth_message(START + 300 + k))
+    assert len(taken.depth["front"]._waiting) == policy_inputs.IMAGES  # still, once some were taken
+
+
 # PolicyTopics.
 
 
