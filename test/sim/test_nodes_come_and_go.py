@@ -19,6 +19,8 @@ from sensor_msgs.msg import Imu, JointState
 from robot_policies.nodes.runtime import RELIABLE
 from robot_policies.robot_spec import load_robot_spec
 
+pytestmark = pytest.mark.slow
+
 GO2, G1 = load_robot_spec("go2"), load_robot_spec("g1")
 
 
