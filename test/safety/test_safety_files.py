@@ -53,7 +53,7 @@ def test_go2_scalars_are_the_restated_ones() -> None:
     assert (limits.state_future_ns, limits.clock_step_ns) == (kit.FUTURE, kit.CLOCK_STEP)
     assert (limits.tilt, limits.tilt_ns) == (kit.TILT, kit.TILT_TIME)
     assert (limits.joint_vel_ns, limits.joint_pos_ns) == (kit.JOINT_VEL_TIME, kit.STRAY_TIME)
-    assert (limits.command_ticks, limits.command_age_ns, limits.command_grace_ns) == (3.0, 80 * kit.MS, kit.GRACE)
+    assert (limits.command_ticks, limits.command_age_ns, limits.command_grace_ns) == (4.0, 80 * kit.MS, kit.GRACE)
     assert (limits.stand_speed, limits.stand_min_ns, limits.stand_tolerance) == (1.5, 1000 * kit.MS, kit.TOLERANCE)
     assert (limits.settle_speed, limits.settle_min_ns) == (10.0, 150 * kit.MS)
     assert (limits.sit_speed, limits.sit_min_ns) == (1.5, 1000 * kit.MS)

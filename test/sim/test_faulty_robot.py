@@ -13,7 +13,7 @@ pytest.importorskip("mujoco")
 from helpers.stack import Stack
 
 # Wraps the simulated robot; the fault begins when the marker file appears, and ends when it is gone.
-MODULE = '''
+MODULE = """
 import dataclasses, os, time
 import numpy as np
 from robot_policies.exceptions import RobotError
@@ -87,7 +87,7 @@ def create(spec, options):
     options = dict(options)
     fault = options.pop("fault")
     return Faulty(simulated(spec, options), fault)
-'''
+"""
 TRIPS = {  # fault: any of these trips
     "nan_joint": {"state_invalid"},
     "nan_gyro": {"state_invalid"},
