@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -24,6 +25,7 @@ from robot_policies.exceptions import ImportFormatError
 from robot_policies.types import Array32
 
 CHILD = "robot_policies.bundle.importers.torchscript_child"
+LOG = "child.log"  # what the child says on standard error
 START_LIMIT = 180.0  # [s] to import PyTorch; 5 s on a quiet machine
 REQUEST_LIMIT = 300.0  # [s] for one conversion or run; 10 s on a quiet machine
 INSTALL = "pip install torch==2.13.0 onnxscript"
@@ -44,15 +46,16 @@ class TorchScript:
             ImportFormatError: PyTorch is missing, or the child does not start.
         """
         self._policy, self._folder = policy, folder
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", CHILD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(folder / "child.log").open("wb"),
-            cwd=folder,
-            env=_environment(folder),
-            start_new_session=True,
-        )
+        with (folder / LOG).open("wb") as log:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", CHILD],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=folder,
+                env=_environment(folder),
+                start_new_session=True,
+            )
         try:
             answer = self._answer(START_LIMIT)
         except ImportFormatError:
@@ -74,8 +77,9 @@ class TorchScript:
 
     def close(self) -> None:
         """End the child."""
-        if self._child.stdin is not None:
-            self._child.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it may be gone already
+            if self._child.stdin is not None:
+                self._child.stdin.close()
         try:
             self._child.wait(2.0)
         except subprocess.TimeoutExpired:
@@ -172,7 +176,7 @@ class TorchScript:
 
     def _died(self) -> ImportFormatError:
         self._child.wait()
-        lines = (self._folder / "child.log").read_text(errors="replace").strip().splitlines()
+        lines = (self._folder / LOG).read_text(errors="replace").strip().splitlines()
         found = f"exit code {self._child.returncode}; {lines[-1][:200] if lines else 'no message'}"
         return refused(f"{self._policy.network.path}: reading it as TorchScript", found, "a sound file")
 
