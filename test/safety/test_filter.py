@@ -240,6 +240,10 @@ def test_clamping_is_counted_joint_by_joint_whatever_the_kind() -> None:
     for k in range(kit.CLAMP_CYCLES):
         filter_(kinds[k % 2], kit.state())
     assert filter_.clamped_for_long() == "FL_hip_joint clamped for 100 cycles on end"
+    both = soft(joint_pos=kit.poisoned(at(3, 50.0), 4, 50.0))
+    for _ in range(kit.CLAMP_CYCLES):
+        filter_(both, kit.state())
+    assert filter_.clamped_for_long() == "FL_hip_joint, FL_thigh_joint clamped for 100 cycles on end"
 
 
 def wide(limit: float) -> st.SearchStrategy[Array]:

@@ -49,7 +49,7 @@ def test_a_pose_ramp_stays_at_its_ends() -> None:
     ramp = PoseRamp(owned(kit.SIT), owned(kit.STAND), T0, 1.5, 1_000 * MS)
     for before in (T0, T0 - 1, 0):
         np.testing.assert_array_equal(ramp.at(before), kit.SIT)
-    for after in (ramp.end_ns, ramp.end_ns + 1, 10**15):
+    for after in (ramp.end_ns, ramp.end_ns + 1, ramp.end_ns + 500 * MS, ramp.end_ns + 1_100 * MS, 10**15):
         np.testing.assert_array_equal(ramp.at(after), kit.STAND)
     assert not np.array_equal(ramp.at(ramp.end_ns - 100 * MS), kit.STAND)
     assert not ramp.at(T0 + 1).flags.writeable

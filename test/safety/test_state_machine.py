@@ -110,7 +110,7 @@ def test_estop_beats_every_mode_and_latches(where: tuple[Mode, str | None]) -> N
     disarmed = where[0] is Mode.DISARMED
     assert (it.mode, it.landing) == ((Mode.DISARMED, None) if disarmed else (Mode.LANDING, "damping"))
     assert [trip.name for trip in it.trips if trip.name == "estop"] == ["estop"]
-    assert it.trips[-1].stamp_ns == 7
+    assert (it.trips[-1].stamp_ns, it.trips[-1].detail) == (7, "asked for")
     for request in (Request.ARM, Request.STAND):
         assert not it.request(request, NOTHING, 8).ok
 
@@ -194,7 +194,7 @@ def test_reset_names_every_cause() -> None:
 def test_nothing_begins_on_a_bad_state(mode: Mode, request_: Request) -> None:
     it = machine(mode)
     reply = it.request(request_, LEANS, 0)
-    assert not reply.ok
+    assert reply.ok is False
     assert it.mode is mode
     if request_ is Request.STAND and mode is Mode.DISARMED:
         assert "stand in mode disarmed" in reply.message
