@@ -49,9 +49,16 @@ def dims(value: onnx.ValueInfoProto) -> list[int]:
     return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
 
 
-@pytest.mark.parametrize(
-    "shape", [(["n", 6], ["n", 4]), (["n", "m"], ["n", 4]), ([None, 6], [None, None]), ([1, 6], [1, 4])]
-)
+OPEN = [
+    (["n", 6], ["n", 4]),
+    (["n", "m"], ["n", 4]),
+    ([None, 6], [None, None]),
+    ([0, 6], [-1, 4]),
+    ([1, 6], [1, 4]),
+]
+
+
+@pytest.mark.parametrize("shape", OPEN)
 def test_open_dimensions_are_closed(tmp_path: Path, shape: tuple[list[Any], list[Any]]) -> None:
     def open_up(model: onnx.ModelProto) -> None:
         for value, sizes in zip((model.graph.input[0], model.graph.output[0]), shape, strict=True):

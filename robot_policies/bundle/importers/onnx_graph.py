@@ -201,7 +201,8 @@ def _read(node: onnx.NodeProto) -> Iterator[str]:
 
 
 def _dims(value: onnx.ValueInfoProto) -> list[int | None]:
-    return [size.dim_value if size.HasField("dim_value") else None for size in value.type.tensor_type.shape.dim]
+    # Some exporters write 0, or a negative number, where a dimension is open.
+    return [size.dim_value if size.dim_value > 0 else None for size in value.type.tensor_type.shape.dim]
 
 
 def _sizes(value: onnx.ValueInfoProto) -> Shape:
