@@ -59,12 +59,12 @@ class Spinner:
             self.executor = EventsExecutor()
         for node in nodes:
             self.executor.add_node(node)
-        self._never: Future = Future()
 
     def spin_for(self, seconds: float) -> None:
         """Serve callbacks for ``seconds`` (0 serves what is waiting)."""
         # A finite timeout always: without one, the EventsExecutor of the Jazzy and Kilted wheels runs no callback.
-        self.executor.spin_until_future_complete(self._never, max(seconds, 0.0))
+        # A future of its own each time: the executor leaves a callback in it, so one for all would grow for ever.
+        self.executor.spin_until_future_complete(Future(), max(seconds, 0.0))
 
     def spin_until(self, future: Future, seconds: float) -> bool:
         """Serve callbacks until ``future`` is done or for ``seconds``; return whether it is done."""
@@ -108,6 +108,8 @@ def run(main: Callable[[Stop], None], args: Sequence[str] | None = None) -> int:
     except ExternalShutdownException:
         return 0
     finally:
+        for name in (signal.SIGINT, signal.SIGTERM):  # all is done; a late second one must not spoil the exit code
+            signal.signal(name, signal.SIG_IGN)
         rclpy.try_shutdown()
     return 0
 
