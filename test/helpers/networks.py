@@ -108,6 +108,4 @@ def gru(inputs: int, hidden: int, outputs: int, seed: int = 0) -> bytes:
     ]
     weights = recurrent_weights(3, inputs, hidden, outputs, seed) | {"axis": np.array([0], dtype=np.int64)}
     state = [1, 1, hidden]
-    return model_bytes(
-        nodes, {"obs": [1, inputs], "h_in": state}, {"actions": [1, outputs], "h_out": state}, weights
-    )
+    return model_bytes(nodes, {"obs": [1, inputs], "h_in": state}, {"actions": [1, outputs], "h_out": state}, weights)
