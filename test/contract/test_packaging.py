@@ -174,8 +174,11 @@ def test_an_editable_installation_uses_the_checkout(checkout: Path, tmp_path: Pa
 
 def sourced(setup: Path) -> dict[str, str]:
     """Return the environment after ``. install/local_setup.sh``, with this interpreter as python3."""
+    python = setup.parent / "python3"  # colcon's script does not quote the path of its interpreter
+    python.symlink_to(sys.executable)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    lines = run("sh", "-c", f". '{setup}' >&2 && env -0", cwd=setup.parent, env=clean_environment(PATH=path))
+    env = clean_environment(PATH=path, COLCON_PYTHON_EXECUTABLE=str(python))
+    lines = run("sh", "-c", f". '{setup}' >&2 && env -0", cwd=setup.parent, env=env)
     return dict(line.split("=", 1) for line in lines.split("\0") if line)
 
 

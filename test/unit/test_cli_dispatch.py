@@ -167,7 +167,7 @@ def test_as_a_process_list_says_where_things_lie(tmp_path: Path) -> None:
     done = run("list", "robots", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("robots:\n")
-    places = dict(line.split() for line in done.stdout.splitlines()[1:])
+    places = dict(line.split(maxsplit=1) for line in done.stdout.splitlines()[1:])
     assert Path(places["go2"]).is_file()
 
 
