@@ -239,11 +239,10 @@ class RobotStep:
         limits, state, safe = self.limits, self._state, self._safe
         if self.mode not in (Mode.STAND, Mode.LANDING) or state is None:
             return None
-        stiff = safe is not None and bool(safe.stiffness.any())
         gains = (safe.stiffness, safe.damping) if safe is not None else (np.zeros_like(limits.damping), limits.damping)
         if self.landing is not None:
             return motion.landing_motion(limits, self.landing, state.joint_pos, gains, now_ns)
-        start = safe.joint_pos if safe is not None and stiff else state.joint_pos
+        start = state.joint_pos if safe is None else safe.joint_pos  # damping writes the measured ones
         way = motion.settle if was is Mode.ACTIVE else motion.to_stand
         return way(limits, start, gains, now_ns)
 

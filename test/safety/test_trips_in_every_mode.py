@@ -201,7 +201,8 @@ def test_a_silent_policy_lands_within_100_ms() -> None:
         assert bench.now - held.stamp_ns <= kit.COMMAND_AGE
     assert bench.names == ["command_age"]
     assert bench.now - held.stamp_ns == kit.COMMAND_AGE + kit.CYCLE
-    assert "newest command 0.085 s old; limit 0.08 s" in bench.step.trips[0].detail
+    assert bench.step.trips[0].detail == "newest command 0.085 s old; limit 0.08 s"
+    assert bench.record.trips == bench.step.trips
 
 
 def test_the_landing_says_what_was_refused_last() -> None:

@@ -67,6 +67,48 @@ def test_standing_begins_limp_and_stiffens_gradually() -> None:
     assert bench.safe.stiffness[0] == kit.STAND_STIFFNESS
 
 
+def test_standing_up_without_a_cycle_in_damping_begins_limp_where_the_robot_is() -> None:
+    bench = Bench()
+    assert bench.ask(Request.ARM).ok
+    assert bench.ask(Request.STAND).ok
+    bench.cycle()
+    share = kit.CYCLE / kit.GAIN_RAMP
+    np.testing.assert_allclose(bench.safe.joint_pos, kit.SIT, atol=1e-3)
+    np.testing.assert_allclose(bench.safe.stiffness, kit.STAND_STIFFNESS * share)
+    np.testing.assert_allclose(bench.safe.damping, kit.DAMPING + (kit.STAND_DAMPING - kit.DAMPING) * share)
+
+
+def test_standing_up_begins_where_the_limp_robot_was_moved_to() -> None:
+    bench = Bench().damping()
+    moved = owned(kit.SIT + 0.2)
+    bench.cycle(joint_pos=moved)
+    assert bench.ask(Request.STAND).ok
+    bench.cycle(joint_pos=moved)
+    np.testing.assert_allclose(bench.safe.joint_pos, np.clip(moved, kit.LOWER, kit.UPPER), atol=1e-3)
+
+
+def test_a_policy_that_ends_hands_its_targets_over_not_the_sagging_joints() -> None:
+    """A leg that carries weight lags behind its target; to begin at the measured pose would let the robot drop."""
+    bench = Bench().active()
+    bench.walk(60)
+    sagging = owned(kit.STAND - 0.1)
+    bench.cycle(joint_pos=sagging)
+    assert bench.step.release_lease("policy_node", bench.now).ok
+    bench.cycle(joint_pos=sagging)
+    np.testing.assert_array_equal(bench.safe.joint_pos, kit.STAND)
+
+
+@pytest.mark.parametrize(("landing", "mode"), [("sit", Mode.ACTIVE), ("hold", Mode.STAND)])
+def test_a_landing_begins_at_the_measured_joints(landing: str, mode: Mode) -> None:
+    bench = Bench().to(mode)
+    moved = owned(kit.STAND - 0.1)
+    bench.cycle(joint_pos=moved)
+    bench.step.trip("policy", "", bench.now)
+    assert bench.step.landing == landing
+    bench.cycle(joint_pos=moved)
+    np.testing.assert_allclose(bench.safe.joint_pos, moved, atol=1e-3)
+
+
 def test_ramp_done_is_for_the_stand_only() -> None:
     bench = Bench().stand()
     assert bench.step.ramp_done
