@@ -174,17 +174,16 @@ def test_an_editable_installation_uses_the_checkout(checkout: Path, tmp_path: Pa
 
 def sourced(setup: Path) -> dict[str, str]:
     """Return the environment after ``. install/local_setup.sh``, with this interpreter as python3."""
-    python = setup.parent / "python3"  # colcon's script does not quote the path of its interpreter
-    python.symlink_to(sys.executable)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    env = clean_environment(PATH=path, COLCON_PYTHON_EXECUTABLE=str(python))
-    lines = run("sh", "-c", f". '{setup}' >&2 && env -0", cwd=setup.parent, env=env)
+    lines = run("sh", "-c", f". '{setup}' >&2 && env -0", cwd=setup.parent, env=clean_environment(PATH=path))
     return dict(line.split("=", 1) for line in lines.split("\0") if line)
 
 
 @pytest.mark.parametrize("linked", [False, True], ids=["copied", "symlinks"])
 def test_colcon_builds_the_same_package(linked: bool, checkout: Path, tmp_path: Path) -> None:
     pytest.importorskip("colcon_ros", reason="colcon is not installed: it comes with ./run, or with ROS")
+    if " " in sys.executable:
+        pytest.skip("colcon writes scripts that do not quote their interpreter, and this one has a space in its path")
     options = ["--symlink-install"] if linked else []
     run(sys.executable, "-m", "colcon", "build", "--base-paths", checkout, *options, cwd=tmp_path)
     prefix = tmp_path / "install" / "robot_policies"
