@@ -137,7 +137,9 @@ class RobotNode:
         try:
             command = joint_command(step.spec, message, profile)
         except InputError as error:
-            step.refuse_command("names", str(error), now_ns)
+            # Only the lease holder's own malformed command is a trip; a stranger's is refused and counted.
+            own = message.header.frame_id == step.active_profile
+            step.refuse_command("names" if own else "profile", str(error), now_ns)
         else:
             if step.take_command(command, now_ns) is None:
                 self._monitor.taken(command.stamp_ns)

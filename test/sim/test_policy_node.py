@@ -19,7 +19,7 @@ from helpers.node_process import free_domain, run_to_end
 from helpers.stack import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, POLICY, Stack, standing_bundle
 from sensor_msgs.msg import JointState
 
-from robot_policies.nodes.conversions import to_ns
+from robot_policies.nodes.conversions import set_stamp, to_ns
 from robot_policies.nodes.runtime import RELIABLE
 from robot_policies.robot_spec import load_robot_spec
 
@@ -160,6 +160,21 @@ def test_estop_takes_the_robot_from_the_policy(stack: Stack) -> None:
     assert delay is not None and delay < 0.1
     assert [trip["name"] for trip in stack.until("mode", "landing:damping")["trips"]] == ["estop"]
     stack.until("active", False, "policy_node")
+
+
+def test_a_strangers_commands_are_refused_and_the_policy_goes_on(stack: Stack) -> None:
+    stack.activate()
+    publisher = stack.probe.node.create_publisher(JointState, "joint_command", RELIABLE)
+    assert stack.probe.until(lambda: publisher.get_subscription_count() > 0)
+    joints = list(SPEC.joint_names)
+    for names, profile in ((joints, "strange/000000000000"), (["nose"] * 12, "strange/000000000000"), (joints, "")):
+        message = JointState(name=names, position=[0.5] * 12, velocity=[0.0] * 12, effort=[0.0] * 12)
+        message.header.frame_id = profile
+        set_stamp(message.header.stamp, time.time_ns())
+        publisher.publish(message)
+        stack.probe.spin(0.1)
+    assert stack.probe.until(lambda: sum(stack.values()["refusals"].values()) >= 3, 3.0), stack.values()
+    assert stack.values()["mode"] == "active" and stack.values()["trips"] == []
 
 
 def test_a_malformed_velocity_command_lands(stack: Stack) -> None:
