@@ -77,8 +77,9 @@ def _command(process: Process) -> list[str]:
 
 
 def _in_session() -> None:
-    """In the child: leave the terminal's group, and end with the parent however that ends."""
+    """In the child: leave the terminal's group, end with the parent however that ends, hold SIGINT back until ``Stop``."""
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

@@ -42,6 +42,8 @@ class Stop:
         self.requested = False
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, self._handle)
+        # A bring-up starts its processes with SIGINT held back, so that one that comes during the imports waits here.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         self.requested = True
@@ -94,12 +96,12 @@ def _of_ros(name: str) -> bool:
 
 def run(main: Callable[[Stop], None], args: Sequence[str] | None = None) -> int:
     """Initialise ROS, call ``main`` and return the exit code: 2 for an error of ours, said in one line."""
+    stop = Stop()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except (rclpy.exceptions.ROSInterruptException, RuntimeError) as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return 2
-    stop = Stop()
     try:
         main(stop)
     except (RobotPoliciesError, ParameterException) as error:

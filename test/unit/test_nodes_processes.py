@@ -32,6 +32,7 @@ def end(signum, frame):
         sys.exit(0)
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, end)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # as Stop does
 say("starts")
 if code >= 0:
     sys.exit(code)

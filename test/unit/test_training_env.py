@@ -29,7 +29,7 @@ def env() -> Iterator[WalkEnv]:
     env.batch.close()
 
 
-def settle(env: WalkEnv, steps: int = 40) -> Outcome:
+def settle(env: WalkEnv, steps: int = 100) -> Outcome:
     for _ in range(steps):
         outcome = env.step(np.zeros((len(env), 12)))
     return outcome
