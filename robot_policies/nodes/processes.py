@@ -77,7 +77,7 @@ def _command(process: Process) -> list[str]:
 
 
 def _in_session() -> None:
-    """In the child: leave the terminal's group, end with the parent however that ends, hold SIGINT back until ``Stop``."""
+    """In the child: leave the terminal's group, end with the parent, and hold SIGINT back until ``Stop`` is there."""
     os.setsid()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
