@@ -31,6 +31,7 @@ SPEC = load_robot_spec("go2")
 CYCLE_NS, RENEW_NS, AHEAD_NS = 5_000_000, 100_000_000, 300_000_000
 VELOCITY = (0.4, -0.2, 0.3)
 SECONDS = 6
+ENOUGH = 50  # commands to compare, of 300
 SEED = 11
 
 
@@ -67,7 +68,8 @@ def through_ros(bundle: Path) -> tuple[dict[int, list[float]], dict[str, int], i
         stack.stand()
         stack.activate()
         active = True
-        first = to_ns(commands[0][1].header.stamp) if commands else 0
+        assert stack.probe.until(lambda: commands, 10)
+        first = to_ns(commands[0][1].header.stamp)
         assert stack.probe.until(lambda: commands and to_ns(commands[-1][1].header.stamp) > first + SECONDS * 10**9, 60)
         modes = {mode: stamp for mode, stamp in stack.values()["modes"]}
         assert stack.values()["trips"] == []
@@ -97,7 +99,8 @@ def offline(bundle: Path, modes: dict[str, int], first_velocity_ns: int, until_n
 def test_ros_in_lockstep_and_the_offline_path_agree_number_by_number(bundle: Path) -> None:
     ros, modes, first_velocity_ns = through_ros(bundle)
     alone = offline(bundle, modes, first_velocity_ns, max(ros))
-    assert len(ros) > 0.5 * SECONDS * 50  # a listener on a busy machine loses some of them
+    assert len(ros) >= ENOUGH  # lockstep does not wait for listeners, and a slow one sees only some of the commands
+    assert max(ros) - modes["active"] > 0.9 * SECONDS * 10**9  # to the end of the run
     assert set(ros) <= set(alone) and min(alone) == modes["active"]
     different = [stamp for stamp in sorted(ros) if ros[stamp] != alone[stamp]]
     assert different == [], f"first difference {(different[0] - modes['active']) * 1e-9:.3f} s after activation"
