@@ -22,7 +22,8 @@ from robot_policies.types import Array, Array32, DepthImage, owned
 from sim2real.mujoco.camera_profile import CameraOptions, CameraProfile, camera_profile
 from sim2real.mujoco.camera_timing import CaptureClock, DelayLine
 from sim2real.mujoco.depth_faults import apply
-from sim2real.mujoco.world import GROUND_GROUP, LOOK_GROUP, build_model
+from sim2real.mujoco.ground import GROUND_GROUP
+from sim2real.mujoco.world import LOOK_GROUP, build_model
 
 SEEN_GROUPS = np.array([group in (GROUND_GROUP, LOOK_GROUP) for group in range(6)], np.uint8)
 

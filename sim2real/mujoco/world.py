@@ -12,37 +12,17 @@ import numpy.typing as npt
 from robot_policies import resources
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.robot_spec import RobotSpec
+from sim2real.mujoco.ground import Ground
 
 Indices = npt.NDArray[np.intp]
 Terrain = Callable[[mujoco.MjSpec], None]  # adds the ground to a world that holds the robot
 
 LOOK_GROUP = 2  # geoms of the look: no mass, no contacts
-GROUND_GROUP = 0  # geoms of the ground
 
 
 def flat(world: mujoco.MjSpec) -> None:
-    """Add an endless plane. Its sliding friction counts where the other geom has no priority, that is not for feet."""
-    world.add_texture(
-        name="ground",
-        type=mujoco.mjtTexture.mjTEXTURE_2D,
-        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
-        mark=mujoco.mjtMark.mjMARK_EDGE,
-        rgb1=[0.32, 0.35, 0.38],
-        rgb2=[0.38, 0.41, 0.44],
-        markrgb=[0.5, 0.53, 0.56],
-        width=300,
-        height=300,
-    )
-    material = world.add_material(name="ground", texuniform=True, texrepeat=[2.0, 2.0])
-    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "ground"
-    world.worldbody.add_geom(
-        name="ground",
-        type=mujoco.mjtGeom.mjGEOM_PLANE,
-        size=[0.0, 0.0, 0.05],
-        material="ground",
-        friction=[0.8, 0.005, 0.0001],
-        group=GROUND_GROUP,
-    )
+    """Add an endless plane."""
+    Ground().add_to(world)
 
 
 TERRAINS: dict[str, Terrain] = {"flat": flat}
