@@ -96,6 +96,7 @@ class RobotMonitor:
             "max_tilt_rad": round(self._max_tilt, 4),
             "modes": list(self._modes),
             "trips": list(self._trips),
+            "latched": [trip.name for trip in step.trips],
         }
 
     def _fall(self, record: RobotRecord, truth: GroundTruth | None) -> None:

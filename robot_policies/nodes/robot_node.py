@@ -27,7 +27,7 @@ from robot_policies.nodes.robot_requests import RobotRequests
 from robot_policies.nodes.runtime import RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
 from robot_policies.nodes.waiting import LockstepWait, RealTimeWait
 from robot_policies.robot_spec import load_robot_spec
-from robot_policies.robots.robot import Described, KnowsGroundTruth, Robot
+from robot_policies.robots.robot import Described, KnowsGround, KnowsGroundTruth, Robot
 from robot_policies.safety.limits import load_safety
 from robot_policies.safety.state_machine import Request
 from robot_policies.types import GainProfile, Mode, owned
@@ -66,6 +66,8 @@ class RobotNode:
         node.create_subscription(JointState, "joint_command", self._command, RELIABLE)
         if isinstance(self._robot, Described):
             self._topics.description(self._robot.description())
+        if isinstance(self._robot, KnowsGround):
+            self._topics.ground(self._robot.ground())
         if not lockstep:
             pacing.prepare(node.get_logger().warning)
 

@@ -12,14 +12,17 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import String
+from visualization_msgs.msg import MarkerArray
 
 from robot_policies.nodes.conversions import CommandMessage, StateMessages, odometry, set_stamp
+from robot_policies.nodes.ground_markers import ground_markers
 from robot_policies.nodes.runtime import LATCHED, RELIABLE
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.robots.robot import GroundTruth
+from robot_policies.robots.robot import GroundShape, GroundTruth
 from robot_policies.types import Array, JointCommand, RobotState
 
 NOWHERE = np.zeros(3)
+WORLD = "world"  # frame of the ground truth and of the ground
 
 
 class RobotPublishers:
@@ -36,12 +39,14 @@ class RobotPublishers:
         self._mode = node.create_publisher(String, "robot_mode", LATCHED)
         self._profiles = node.create_publisher(String, "gain_profiles", LATCHED)
         self._description = node.create_publisher(String, "robot_description", LATCHED)
+        self._ground = node.create_publisher(MarkerArray, "ground", LATCHED)
+        self._world_frame = frame_prefix + WORLD
         self._odom = node.create_publisher(Odometry, "odom", RELIABLE)
         self._truth = node.create_publisher(Odometry, "ground_truth/odom", RELIABLE) if with_truth else None
         self._clock = node.create_publisher(Clock, "/clock", RELIABLE) if with_clock else None
         self._clock_message = Clock()
         self._odom_message = _odometry_message(frame_prefix, "odom", spec)
-        self._truth_message = _odometry_message(frame_prefix, "world", spec)
+        self._truth_message = _odometry_message(frame_prefix, WORLD, spec)
 
     def state(self, state: RobotState, truth: GroundTruth | None) -> None:
         """Publish one state in its parts, ``joint_states`` last, so that whoever has that one has them all."""
@@ -75,6 +80,10 @@ class RobotPublishers:
     def description(self, urdf: str) -> None:
         """Publish the robot's URDF, once."""
         self._description.publish(String(data=urdf))
+
+    def ground(self, ground: GroundShape) -> None:
+        """Publish what the robot stands on, once."""
+        self._ground.publish(ground_markers(ground, self._world_frame))
 
     def _estimate(self, state: RobotState, base_lin_vel: Array) -> None:
         # Orientation and twist are estimated; where the robot is, is not.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from robot_policies.robot_spec import RobotSpec
@@ -77,3 +78,28 @@ class Described(Protocol):
 
     def description(self) -> str:
         """Return the URDF."""
+
+
+@dataclass(frozen=True)
+class GroundBox:
+    """A solid box of the ground."""
+
+    position: tuple[float, float, float]  # of its centre in the world [m]
+    quat_wxyz: tuple[float, float, float, float]  # rotates box to world
+    size: tuple[float, float, float]  # edge lengths [m]
+
+
+@dataclass(frozen=True)
+class GroundShape:
+    """An endless floor, and boxes on it or in it."""
+
+    floor: float  # height of the floor in the world [m]
+    boxes: tuple[GroundBox, ...] = ()
+
+
+@runtime_checkable
+class KnowsGround(Protocol):
+    """A robot that can say what it stands on, as a simulator can. For viewers; no policy reads it."""
+
+    def ground(self) -> GroundShape:
+        """Return the ground, which does not change."""

@@ -19,10 +19,11 @@ from pydantic import Field
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.robots.cycle import ClockKind, CycleClock, checked_command
-from robot_policies.robots.robot import Wait
+from robot_policies.robots.robot import GroundShape, Wait
 from robot_policies.schema import parse, schema
 from robot_policies.types import Array, JointCommand, RobotState, owned
 from sim2real.mujoco.plant import motor_limits, motor_torque
+from sim2real.mujoco.ground_shape import ground_shape
 from sim2real.mujoco.sensing import NoisySensors, noise_levels
 from sim2real.mujoco.urdf import robot_description
 from sim2real.mujoco.world import Terrain, build_model, find_terrain, map_model
@@ -134,6 +135,10 @@ class MujocoRobot:
     def description(self) -> str:
         """Return the robot's URDF, made from its file and its model."""
         return robot_description(self.spec, self.model)
+
+    def ground(self) -> GroundShape:
+        """Return the ground as it was compiled, whatever made it."""
+        return ground_shape(self.model)
 
     def close(self) -> None:
         """Let the motors go limp, as a robot does that loses its commands."""
