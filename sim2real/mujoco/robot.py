@@ -22,8 +22,8 @@ from robot_policies.robots.cycle import ClockKind, CycleClock, checked_command
 from robot_policies.robots.robot import GroundShape, Wait
 from robot_policies.schema import parse, schema
 from robot_policies.types import Array, JointCommand, RobotState, owned
-from sim2real.mujoco.plant import motor_limits, motor_torque
 from sim2real.mujoco.ground_shape import ground_shape
+from sim2real.mujoco.plant import motor_limits, motor_torque
 from sim2real.mujoco.sensing import NoisySensors, noise_levels
 from sim2real.mujoco.urdf import robot_description
 from sim2real.mujoco.world import Terrain, build_model, find_terrain, map_model

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-mujoco = pytest.importorskip("mujoco")
+pytest.importorskip("mujoco")
 pytest.importorskip("rclpy")
 
 from visualization_msgs.msg import Marker
