@@ -3,7 +3,7 @@
 One order for all: an explicit path, then the folders of ``ROBOT_POLICIES_PATH``, then the user's data folder, then what
 is shipped. The first level that has the name wins; a name found twice at one level is an error. A folder of the first
 two levels is laid out like the shipped one: ``config/<kind>/<name>.yaml``, ``bundles/<name>/policy.yaml``,
-``models/<name>.xml``, ``courses/<name>.yaml``.
+``models/<name>.xml``, ``courses/<name>.yaml``, ``terrains/<name>.yaml``.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ _CONFIG = {
 KINDS = {kind: _Kind(word, f"config/{kind}") for kind, word in _CONFIG.items()} | {
     "bundles": _Kind("bundle", "bundles", inside="policy.yaml"),
     "models": _Kind("model", "models", suffix=".xml", package_folder="sim2real/mujoco/models"),
+    "terrains": _Kind("terrain", "terrains", package_folder="sim2real/mujoco/terrains"),
     "courses": _Kind("course", "courses", package_folder="sim2real/evaluation/courses"),
 }
 

@@ -8,7 +8,6 @@ import mujoco
 import numpy as np
 
 from robot_policies.contract import Contract
-from robot_policies.exceptions import ResourceError, expected
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.types import Array, DepthImage, RobotState
 from sim2real.evaluation.course import Course
@@ -16,7 +15,7 @@ from sim2real.evaluation.offline import Cameras
 from sim2real.mujoco import depth_camera
 from sim2real.mujoco.depth_camera import BasePose
 from sim2real.mujoco.robot import GroundTruth
-from sim2real.mujoco.world import TERRAINS, Terrain
+from sim2real.mujoco.world import Terrain, find_terrain
 
 
 def varied_world(course: Course, spec: RobotSpec, seed: int) -> Terrain:
@@ -26,14 +25,13 @@ def varied_world(course: Course, spec: RobotSpec, seed: int) -> Terrain:
         ResourceError: the simulator has no such terrain.
     """
     ground = course.terrain or "flat"
-    if ground not in TERRAINS:
-        raise ResourceError(expected(f"course {course.name}: terrain", ground, TERRAINS))
+    add_ground = find_terrain(ground)
     random = np.random.default_rng((seed, 1))  # the robot's sensors draw from ``seed`` alone
     friction = float(random.uniform(*course.vary.foot_friction))
     added_mass = float(random.uniform(*course.vary.added_mass))
 
     def build(world: mujoco.MjSpec) -> None:
-        TERRAINS[ground](world)
+        add_ground(world)
         for foot in spec.feet:
             world.geom(foot).friction[0] = friction
         trunk = world.body(spec.base_bodies[0])

@@ -41,7 +41,7 @@ class MujocoOptions:
     clock: ClockKind = "real"
     epoch_ns: int = 0  # lockstep: the clock before the first cycle [ns]
     seed: Annotated[int, Field(ge=0)] = 0
-    terrain: Optional[str] = None  # a name of world.TERRAINS; null is the plane
+    terrain: Optional[str] = None  # as terrain.py reads it, such as step:0.2; null is the plane
     noise: NotNegative = 1.0  # factor on all sensor noise; 0 = none
     start: Literal["sit", "stand"] = "sit"  # lies limp in the sit pose, or stands held by the stand gains
     state_delay: NotNegative = 0.0  # [s], whole cycles: age of the states that read() gives

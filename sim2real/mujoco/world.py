@@ -12,7 +12,7 @@ import numpy.typing as npt
 from robot_policies import resources
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.robot_spec import RobotSpec
-from sim2real.mujoco.ground import Ground
+from sim2real.mujoco.terrain import find_ground
 
 Indices = npt.NDArray[np.intp]
 Terrain = Callable[[mujoco.MjSpec], None]  # adds the ground to a world that holds the robot
@@ -20,20 +20,12 @@ Terrain = Callable[[mujoco.MjSpec], None]  # adds the ground to a world that hol
 LOOK_GROUP = 2  # geoms of the look: no mass, no contacts
 
 
-def flat(world: mujoco.MjSpec) -> None:
-    """Add an endless plane."""
-    Ground().add_to(world)
-
-
-TERRAINS: dict[str, Terrain] = {"flat": flat}
-
-
 def world_spec(spec: RobotSpec, terrain: Terrain | str | None = None, look: bool = True) -> mujoco.MjSpec:
     """Return the robot's model on its ground, not yet compiled, so that a caller can add to it.
 
     Args:
         spec: the robot.
-        terrain: what adds the ground, or its name in ``TERRAINS``; None is the plane.
+        terrain: what adds the ground, or its name (see ``terrain``); None is the plane.
         look: False leaves out what is only seen, which is a tenth of a physics step.
 
     Raises:
@@ -59,14 +51,10 @@ def build_model(spec: RobotSpec, terrain: Terrain | str | None = None, look: boo
 
 
 def find_terrain(terrain: Terrain | str | None) -> Terrain:
-    """Return what adds the ground of that name. Raises ``RobotError`` listing the names."""
-    if terrain is None:
-        return flat
-    if not isinstance(terrain, str):
-        return terrain
-    if terrain not in TERRAINS:
-        raise RobotError(expected("terrain: the name of a terrain", repr(terrain), TERRAINS))
-    return TERRAINS[terrain]
+    """Return what adds the ground of that name. Raises ``RobotError``: no such terrain, difficulty or seed."""
+    if terrain is None or isinstance(terrain, str):
+        return find_ground(terrain).add_to
+    return terrain
 
 
 def _add_light(world: mujoco.MjSpec) -> None:
