@@ -63,13 +63,14 @@ class Tenure:
     def take(self, command: JointCommand, base: Array | None) -> None:
         """Hold a copy of ``command`` until the next one; ``base`` is the target written before it, (n,) [rad]."""
         self.base = base
-        self.command = dataclasses.replace(
-            command,
+        self.command = JointCommand(
+            stamp_ns=command.stamp_ns,
             joint_pos=owned(command.joint_pos),
             joint_vel=owned(command.joint_vel),
             joint_effort=owned(command.joint_effort),
             stiffness=self._profile.stiffness,
             damping=self._profile.damping,
+            gain_profile=command.gain_profile,
         )
 
     def asked(self, written: JointCommand | None, now_ns: int) -> JointCommand | None:

@@ -27,6 +27,9 @@ def malformed(command: JointCommand, joints: int) -> Refusal | None:
     for name, array in arrays:
         if array.shape != (joints,):
             return "size", f"{name}: shape {array.shape}; valid: ({joints},)"
+    if finite(np.concatenate([array for _, array in arrays])):
+        return None
+    for name, array in arrays:
         if not finite(array):
             return "not_finite", f"{name}: a value that is not finite; valid: finite numbers"
     return None
@@ -40,8 +43,9 @@ def wrong_profile(command: JointCommand, profile: GainProfile) -> Refusal | None
 
 
 def wrong_gains(command: JointCommand, profile: GainProfile) -> Refusal | None:
-    """Return why the gains of ``command``, which are finite, are not those of ``profile``, if so."""
-    if np.array_equal(command.stiffness, profile.stiffness) and np.array_equal(command.damping, profile.damping):
+    """Return why the gains of ``command``, which is not malformed, are not those of ``profile``, if so."""
+    pairs = ((command.stiffness, profile.stiffness), (command.damping, profile.damping))
+    if all(mine is theirs or not np.count_nonzero(mine != theirs) for mine, theirs in pairs):
         return None
     return "gains", f"gains that are not those of {profile.name!r}; valid: its gains"
 

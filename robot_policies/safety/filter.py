@@ -19,6 +19,7 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
+from robot_policies.safety.headroom import Headroom
 from robot_policies.safety.limits import SafetyLimits
 from robot_policies.types import Array, JointCommand, RobotState, owned
 
@@ -35,6 +36,7 @@ class SafetyFilter:
         """Take the limits of the robot."""
         self._limits = limits
         self._slope = limits.target_beyond / limits.target_soft
+        self._untouched = Headroom(limits, ROUNDING)
         self._names = {kind: [f"{kind} {name}" for name in limits.joint_names] for kind in KINDS}
         self._run = np.zeros(len(limits.joint_names), dtype=np.int64)  # cycles on end in which each joint was clamped
         self._running = False
@@ -51,6 +53,15 @@ class SafetyFilter:
             base: target before this command, (n,) [rad], that the rate is measured from; None for no rate limit.
             step: largest change from ``base``, (n,) [rad].
         """
+        if self._untouched(command, state, base, step):
+            self._clear()
+            return command, ()
+        return self._clamped(command, state, base, step)
+
+    def _clamped(
+        self, command: JointCommand, state: RobotState, base: Array | None, step: Array | None
+    ) -> tuple[JointCommand, tuple[str, ...]]:
+        """Clamp; arguments and result as of the call."""
         limits = self._limits
         pos, vel, effort = command.joint_pos, command.joint_vel, command.joint_effort
         safe_vel = np.minimum(np.maximum(vel, -limits.target_vel), limits.target_vel)
@@ -64,9 +75,6 @@ class SafetyFilter:
         torque = command.stiffness * (safe_pos - state.joint_pos) + rest
         over = np.abs(torque) > limits.torque + ROUNDING
         changed = (safe_vel != vel, safe_effort != effort, near != pos, safe_pos != near, over)
-        if not np.logical_or.reduce(changed, axis=None):
-            self._clear()
-            return command, ()
         if over.any():
             safe_pos, safe_effort = self._fit(command, state, safe_pos, safe_effort, rest, over)
         safe = dataclasses.replace(

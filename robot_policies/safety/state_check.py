@@ -46,6 +46,10 @@ class StateCheck:
         self._limits = limits
         n = len(limits.joint_names)
         self._shapes = ((n,), (n,), (n,), (4,), (3,), (3,), (limits.feet,))
+        self._all = np.zeros(3 * n + 10 + limits.feet)
+        self._measured_joints = self._all[: 2 * n]  # positions, velocities
+        self._low = np.concatenate([limits.joint_lower, -limits.joint_vel])
+        self._high = np.concatenate([limits.joint_upper, limits.joint_vel])
         self._tilt = Sustained(limits.tilt_ns)
         self._joint_vel = Sustained(limits.joint_vel_ns)
         self._joint_pos = Sustained(limits.joint_pos_ns)
@@ -116,8 +120,11 @@ class StateCheck:
         for array, shape, name in zip(arrays, self._shapes, _NAMES, strict=True):
             if array.shape != shape:
                 return f"{name}: shape {array.shape}, not {shape}"
-            if not finite(array):
-                return f"{name}: not finite"
+        np.concatenate(arrays, out=self._all)
+        if not finite(self._all):
+            for array, name in zip(arrays, _NAMES, strict=True):
+                if not finite(array):
+                    return f"{name}: not finite"
         velocity = state.base_lin_vel
         if velocity is not None and (velocity.shape != (3,) or not finite(velocity)):
             return "base_lin_vel: not finite, or not of shape (3,)"
@@ -133,13 +140,24 @@ class StateCheck:
         up = 1.0 - 2.0 * (x * x + y * y) / (w * w + x * x + y * y + z * z)  # cosine of the tilt
         if self._tilt(up < self._cos_tilt, stamp_ns):
             faults.append(("tilt", f"{math.acos(max(up, -1.0)):.2f} rad; limit {limits.tilt:g} rad"))
+        joints = self._measured_joints  # of this state, filled as it was found valid
+        if np.count_nonzero(joints < self._low) or np.count_nonzero(joints > self._high):
+            faults += self._joints(state)
+        else:
+            self._joint_vel(False, stamp_ns)
+            self._joint_pos(False, stamp_ns)
+        return tuple(faults)
+
+    def _joints(self, state: RobotState) -> list[Fault]:
+        limits, stamp_ns = self._limits, state.stamp_ns
+        faults: list[Fault] = []
         fast = np.abs(state.joint_vel) > limits.joint_vel
         if self._joint_vel(bool(fast.any()), stamp_ns):
             faults.append(("joint_vel", _worst(limits, fast, state.joint_vel, "rad/s")))
         outside = (state.joint_pos < limits.joint_lower) | (state.joint_pos > limits.joint_upper)
         if self._joint_pos(bool(outside.any()), stamp_ns):
             faults.append(("joint_pos", _worst(limits, outside, state.joint_pos, "rad")))
-        return tuple(faults)
+        return faults
 
 
 _NAMES = ("joint_pos", "joint_vel", "joint_effort", "base_quat_wxyz", "base_ang_vel", "base_lin_acc", "foot_force")
