@@ -1,23 +1,28 @@
-"""One episode: a bundle on a course with one seed, from lying limp to the end of its time, or to its fall."""
+"""One episode: a bundle on a course with one seed, from lying limp to the end of its time, or to its outcome."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from robot_policies.bundle.load import load_bundle
+from robot_policies.bundle.load import Bundle, load_bundle
 from robot_policies.control.policy_step import PolicyStep
 from robot_policies.control.robot_step import RobotStep
 from robot_policies.exceptions import RobotError
-from robot_policies.robot_spec import load_robot_spec
+from robot_policies.robot_spec import RobotSpec, load_robot_spec
 from robot_policies.safety.limits import load_safety
 from sim2real.evaluation.course import Course
+from sim2real.evaluation.judge import Velocity
 from sim2real.evaluation.metrics import SECOND, Metrics
 from sim2real.evaluation.offline import OfflineRun
+from sim2real.evaluation.plant import Plant, PlantName, VariedRobot, nominal, randomized
+from sim2real.evaluation.push import Push
 from sim2real.evaluation.schedule import Operator
+from sim2real.evaluation.steering import steering
 from sim2real.evaluation.world import simulated_cameras, varied_world
 from sim2real.mujoco.robot import MujocoOptions, MujocoRobot
 
@@ -34,8 +39,9 @@ class Job:
     difficulty: float
     seed: int
     seconds: float  # [s] from activation on
-    command: tuple[float, float, float]  # velocity in the base frame: x [m/s], y [m/s], yaw [rad/s]
-    keep_poses: bool = False  # for a film strip
+    command: Velocity
+    plant: PlantName = "nominal"
+    pushes: tuple[Push, ...] = ()  # beside those of the plant
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ class Rig:
     metrics: Metrics
     robot: MujocoRobot
     policy: str  # name of the bundle
+    pushes: tuple[Push, ...]  # in the order of their times
 
 
 def build(job: Job) -> Rig:
@@ -69,20 +76,37 @@ def build(job: Job) -> Rig:
     Raises:
         RobotPoliciesError: the robot, its safety file, its model, the bundle or the course cannot be used.
     """
-    spec = load_robot_spec(job.robot)
-    bundle = load_bundle(job.bundle, spec)
-    world = varied_world(job.course, spec, job.seed)
-    robot = MujocoRobot(spec, MujocoOptions(clock="lockstep", seed=job.seed), world)
-    metrics = Metrics(job.course.success, job.command, robot.ground_truth)
+    spec, bundle = _parts(job.robot, job.bundle)
+    plant = _plant(job, spec)
+    place = job.course.place(job.difficulty, job.seed)
+    options = MujocoOptions(
+        clock="lockstep", seed=job.seed, state_delay=plant.state_delay, action_delay=plant.action_delay
+    )
+    robot = MujocoRobot(spec, options, varied_world(place.ground, plant, spec))
+    metrics = Metrics(job.course, job.command, robot.ground_truth, spec.thigh_bodies, place.lane)
     run = OfflineRun(
-        robot,
+        VariedRobot(robot, plant.motors),
         RobotStep(spec, load_safety(spec.name, spec)),
         PolicyStep(bundle, spec),
-        Operator(job.command),
+        Operator(job.command, steer=steering(job.course.steer, robot.ground_truth)),
         on_robot=(metrics,),
-        cameras=simulated_cameras(bundle.contract, spec, robot.ground_truth, job.course.terrain, job.seed),
+        cameras=simulated_cameras(bundle.contract, spec, robot.ground_truth, place.name, job.seed),
     )
-    return Rig(run, metrics, robot, bundle.contract.name)
+    pushes = tuple(sorted((*job.pushes, *plant.pushes), key=lambda push: push.at_s))
+    return Rig(run, metrics, robot, bundle.contract.name, pushes)
+
+
+def _plant(job: Job, spec: RobotSpec) -> Plant:
+    if job.plant == "nominal":
+        return nominal(job.course.vary, job.seed)
+    return randomized(job.course.vary, job.seed, spec, job.seconds)
+
+
+@lru_cache(maxsize=4)
+def _parts(robot: str, bundle: str) -> tuple[RobotSpec, Bundle]:
+    """Read robot and bundle once per process: each is a value, and its files do not change under a run."""
+    spec = load_robot_spec(robot)
+    return spec, load_bundle(bundle, spec)
 
 
 def run_episode(job: Job) -> Episode:
@@ -91,10 +115,15 @@ def run_episode(job: Job) -> Episode:
     Raises:
         RobotPoliciesError: as ``build``.
     """
-    rig, poses = build(job), list[npt.NDArray[np.float64]]()
+    return run_rig(build(job), job)
+
+
+def run_rig(rig: Rig, job: Job, keep_poses: bool = False) -> Episode:
+    """Run the parts of ``job``, once; keep the configuration of every active cycle where asked to, for pictures."""
+    poses = list[npt.NDArray[np.float64]]()
     run, metrics = rig.run, rig.metrics
     begun = time.process_time()
-    broken = _until_over(rig, job, poses)
+    broken = _until_over(rig, job, poses if keep_poses else None)
     factor = metrics.stamp_ns / SECOND / (time.process_time() - begun)
     refused = tuple(f"{asked} refused: {why}" for _, asked, why in run.refusals) if metrics.active_ns is None else ()
     failures = (*broken, *refused, *metrics.failures())
@@ -111,16 +140,19 @@ def run_episode(job: Job) -> Episode:
     )
 
 
-def _until_over(rig: Rig, job: Job, poses: list[npt.NDArray[np.float64]]) -> tuple[str, ...]:
+def _until_over(rig: Rig, job: Job, poses: list[npt.NDArray[np.float64]] | None) -> tuple[str, ...]:
     """Run to the end of the time, or until the outcome is clear; return what broke the simulation, if anything."""
-    run, metrics = rig.run, rig.metrics
+    run, metrics, pushes = rig.run, rig.metrics, list(rig.pushes)
     end_ns = PATIENCE_NS
     try:
-        while metrics.stamp_ns < end_ns and metrics.fell_s is None and not metrics.trips:
+        while metrics.stamp_ns < end_ns and not metrics.over:
             run.cycle()
             if metrics.active_ns is not None:
                 end_ns = metrics.active_ns + round(job.seconds * SECOND)
-                if job.keep_poses:
+                while pushes and pushes[0].at_s <= metrics.active_s:
+                    push = pushes.pop(0)
+                    rig.robot.push(push.linear, push.angular)
+                if poses is not None:
                     poses.append(rig.robot.ground_truth().qpos)
             elif run.refusals:
                 break  # the operator asks for each thing once

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -67,13 +67,20 @@ class Listed:
 class Operator:
     """The default: settle, arm, stand, activate once the ramp is done, then one velocity command again and again."""
 
-    def __init__(self, command: tuple[float, float, float], settle_ns: int = SETTLE_NS) -> None:
+    def __init__(
+        self,
+        command: tuple[float, float, float],
+        settle_ns: int = SETTLE_NS,
+        steer: Callable[[], float] | None = None,
+    ) -> None:
         """Set what will be asked for.
 
         Args:
             command: velocity in the base frame: x [m/s], y [m/s], yaw [rad/s].
             settle_ns: how long to wait before anything is asked for [ns].
+            steer: gives what to add to the yaw rate [rad/s], at each command.
         """
+        self._steer = steer
         self._command, self._settle_ns = command, settle_ns
         self._asked: list[str] = []
         self._renew_ns = 0
@@ -98,4 +105,7 @@ class Operator:
         if stamp_ns < self._renew_ns:
             return ()
         self._renew_ns = stamp_ns + RENEW_NS
-        return (Event(stamp_ns, "velocity_command", VelocityCommand(stamp_ns, *self._command)),)
+        x, y, turn = self._command
+        if self._steer is not None:
+            turn += self._steer()
+        return (Event(stamp_ns, "velocity_command", VelocityCommand(stamp_ns, x, y, turn)),)

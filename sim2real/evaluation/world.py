@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import mujoco
@@ -10,33 +11,28 @@ import numpy as np
 from robot_policies.contract import Contract
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.types import Array, DepthImage, RobotState
-from sim2real.evaluation.course import Course
 from sim2real.evaluation.offline import Cameras
+from sim2real.evaluation.plant import Plant
 from sim2real.mujoco import depth_camera
 from sim2real.mujoco.depth_camera import BasePose
+from sim2real.mujoco.ground import Ground
 from sim2real.mujoco.robot import GroundTruth
-from sim2real.mujoco.world import Terrain, find_terrain
+from sim2real.mujoco.world import Terrain
 
 
-def varied_world(course: Course, spec: RobotSpec, seed: int) -> Terrain:
-    """Return what makes the world of one episode: the ground, and the feet and the trunk as ``seed`` draws them.
-
-    Raises:
-        ResourceError: the simulator has no such terrain.
-    """
-    ground = course.terrain or "flat"
-    add_ground = find_terrain(ground)
-    random = np.random.default_rng((seed, 1))  # the robot's sensors draw from ``seed`` alone
-    friction = float(random.uniform(*course.vary.foot_friction))
-    added_mass = float(random.uniform(*course.vary.added_mass))
+def varied_world(ground: Ground, plant: Plant, spec: RobotSpec) -> Terrain:
+    """Return what makes the world of one episode: the ground, and the robot's feet, trunk and start as drawn."""
 
     def build(world: mujoco.MjSpec) -> None:
-        add_ground(world)
+        ground.add_to(world)
         for foot in spec.feet:
-            world.geom(foot).friction[0] = friction
+            world.geom(foot).friction[0] = plant.foot_friction
         trunk = world.body(spec.base_bodies[0])
-        trunk.fullinertia = np.asarray(trunk.fullinertia) * (1.0 + added_mass / trunk.mass)
-        trunk.mass += added_mass
+        trunk.fullinertia = np.asarray(trunk.fullinertia) * (1.0 + plant.added_mass / trunk.mass)
+        trunk.mass += plant.added_mass
+        trunk.ipos = np.asarray(trunk.ipos) + plant.com_shift
+        trunk.pos = np.asarray(trunk.pos) + (0.0, plant.start_y, 0.0)
+        trunk.quat = (math.cos(plant.start_yaw / 2.0), 0.0, 0.0, math.sin(plant.start_yaw / 2.0))
 
     return build
 
@@ -47,6 +43,13 @@ def simulated_cameras(
     """Return the depth cameras that the bundle reads; None where it is blind.
 
     A single depth input reads the robot's only camera; of several, each reads the camera of its name, as in the nodes.
+
+    Args:
+        contract: of the bundle.
+        spec: the robot.
+        truth: gives where it is.
+        terrain: the name of its ground; None is the plane.
+        seed: of the cameras' faults.
 
     Raises:
         ResourceError: the robot has no such camera.

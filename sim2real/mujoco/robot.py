@@ -8,7 +8,7 @@ cycle in its ``wait`` and then steps with the command that was written before it
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Optional
 
@@ -131,6 +131,11 @@ class MujocoRobot:
             qpos=owned(data.qpos),
             ground_contacts=self._ground_contacts(),
         )
+
+    def push(self, linear: Sequence[float], angular: Sequence[float] = (0.0, 0.0, 0.0)) -> None:
+        """Change the base's velocity at once, by ``linear`` [m/s] in the world and ``angular`` [rad/s] in its frame."""
+        self._data.qvel[:6] += (*linear, *angular)
+        mujoco.mj_step1(self.model, self._data)  # what the next step starts from
 
     def description(self) -> str:
         """Return the robot's URDF, made from its file and its model."""

@@ -14,7 +14,7 @@ from helpers.offline import SPEC, Kept, constant_bundle, event, kept_run, nan_bu
 from robot_policies.bundle.load import Bundle
 from robot_policies.types import Mode
 from sim2real.evaluation.course import Vary, load_course
-from sim2real.evaluation.episode import Episode, Job, run_episode
+from sim2real.evaluation.episode import Episode, Job, build, run_episode, run_rig
 from sim2real.evaluation.schedule import Operator
 from sim2real.mujoco.robot import create
 
@@ -63,8 +63,11 @@ def test_another_seed_gives_other_records(tiny: Bundle) -> None:
 
 
 def episode(bundle: Bundle, command: tuple[float, float, float] = (0.0, 0.0, 0.0), **changes: Any) -> Episode:
-    job = Job(str(bundle.folder), "go2", COURSE, 0.0, 0, 4.0, command)
-    return run_episode(dataclasses.replace(job, **changes))
+    return run_episode(job_of(bundle, command, **changes))
+
+
+def job_of(bundle: Bundle, command: tuple[float, float, float] = (0.0, 0.0, 0.0), **changes: Any) -> Job:
+    return dataclasses.replace(Job(str(bundle.folder), "go2", COURSE, 0.0, 0, 4.0, command), **changes)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +102,8 @@ def test_seeds_differ_in_the_noise_of_the_sensors_too(stands: Bundle) -> None:
 
 def test_a_robot_that_lies_down_under_its_policy_has_fallen(folder: Path) -> None:
     """The base comes to lie on the ground without any tilt; the episode ends there."""
-    result = episode(constant_bundle(folder / "sits", SPEC.poses["sit"]), keep_poses=True)
+    job = job_of(constant_bundle(folder / "sits", SPEC.poses["sit"]))
+    result = run_rig(build(job), job, keep_poses=True)
     assert result.fell and not result.success
     assert result.failures[0].startswith("fell at")
     assert result.metrics["tilt_max_rad"] < 0.5

@@ -80,7 +80,20 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--difficulty", "0.7"], ["0.7", "0.0"]),
+        (["--difficulty", "0.7"], ["0.7", "flat", "valid: 0"]),
+        (["--course", "step", "--difficulty", "0.2", "0.7"], ["0.7", "0 to 0.6 m"]),
+        (["--course", "step", "--difficulty", "0.2", "0.20"], ["0.2 0.2", "once"]),
+        (["--course", "rough", "--seconds", "40"], ["rough", "20.0 m", "8 m"]),
+        (["--plant", "martian"], ["martian", "randomized"]),
+        (["--push", "-1"], ["--push", "-1"]),
+        (["--push", "nan"], ["--push", "nan"]),
+        (["--strip-seed", "-1"], ["--strip-seed"]),
+        (["--grid", "--push", "0.5"], ["--push", "--grid"]),
+        (["--grid", "--course", "step"], ["--grid", "step", "flat"]),
+        (["--push", "0.5", "--course", "gap"], ["--push", "gap"]),
+        (["--grid", "--command", "1,0,0"], ["--grid", "--command"]),
+        (["--push", "0.5", "--seconds", "9"], ["--push", "--seconds"]),
+        (["--grid", "--filmstrip", "a.png"], ["--grid", "--filmstrip"]),
         (["--robot", "g1"], ["g1", "go2"]),
         (["--robot", "go9"], ["go9", "go2"]),
         (["--command", "1,2"], ["--command", "VX,VY,WZ"]),
@@ -97,6 +110,60 @@ def test_every_argument_is_checked_before_anything_starts(
 ) -> None:
     line = refused(capsys, stands, *arguments)
     assert all(word in line for word in words), line
+
+
+def test_the_same_policy_twice_is_refused(stands: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "twice" in refused(capsys, stands, stands / "policy.yaml")
+
+
+def test_a_bundle_of_another_robot_beside_a_good_one_is_refused(
+    stands: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    humanoid = load_robot_spec("g1")
+    other = make_bundle(tmp_path / "humanoid", humanoid, **contract_of(humanoid)).folder
+    line = refused(capsys, stands, other)
+    assert "g1" in line and "go2" in line
+
+
+def test_bundles_difficulties_and_plants_are_cells_of_one_table(stands: Path, tmp_path: Path) -> None:
+    other = constant_bundle(tmp_path / "sits", SPEC.poses["sit"]).folder
+    out = tmp_path / "cells.json"
+    done = run_eval(
+        stands, other, "--course", "step", "--difficulty", 0.1, 0.2, "--plant", "both", "--seeds", 1, "--seconds", 1,
+        "--json", out,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(out.read_text(encoding="utf-8"))
+    assert [(cell["difficulty"], cell["policy"], cell["plant"]) for cell in cells] == [
+        (difficulty, str(policy), plant)  # both bundles have one name, so their paths tell them apart
+        for difficulty in (0.1, 0.2)
+        for policy in (stands, other)
+        for plant in ("nominal", "randomized")
+    ]
+    assert len(done.stdout.splitlines()) == 9 and "randomized" in done.stdout
+    assert [cell["metrics"]["falls"] for cell in cells] == [0, 0, 1, 1] * 2
+    assert "came to x" in done.stderr
+
+
+def test_a_film_strip_of_an_episode_that_is_not_among_the_seeds(stands: Path, tmp_path: Path) -> None:
+    strip = tmp_path / "strip.png"
+    done = run_eval(
+        stands, "--course", "mixed", "--seeds", 1, "--seconds", 0.5, "--filmstrip", strip, "--strip-seed", 7
+    )
+    assert done.returncode == 0
+    assert strip.exists() or "MUJOCO_GL" in done.stderr
+
+
+def test_pushes_come_walking_and_standing_and_the_bundle_that_stands_follows_only_one(
+    stands: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "cells.json"
+    done = run_eval(stands, "--push", 0.1, "--seeds", 2, "--json", out)
+    assert done.returncode == 0, done.stderr
+    walking, standing = json.loads(out.read_text(encoding="utf-8"))
+    assert (walking["push_mps"], walking["command"], standing["command"]) == (0.1, [0.5, 0, 0], [0, 0, 0])
+    assert (walking["successes"], standing["successes"]) == (0, 2)
+    assert "0.1 m/s walking" in done.stdout
 
 
 def test_an_unknown_or_broken_bundle_is_refused(
@@ -123,7 +190,7 @@ def test_without_gl_the_card_is_there_and_one_line_says_what_is_not(stands: Path
     )  # fmt: skip
     assert done.returncode == 0 and out.exists() and not strip.exists()
     lines = done.stderr.splitlines()
-    assert len(lines) == 2 and "MUJOCO_GL" in lines[1]
+    assert len(lines) == 2 and lines[0].endswith("seed 0: ok") and "MUJOCO_GL" in lines[1]
 
 
 def test_ctrl_c_ends_it_at_once_without_a_trace_or_a_file(stands: Path, tmp_path: Path) -> None:

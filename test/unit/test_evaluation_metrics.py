@@ -12,21 +12,24 @@ from helpers.bundles import standing
 from helpers.offline import SPEC
 
 from robot_policies.types import Mode, RobotRecord, Trip, owned
-from sim2real.evaluation.course import Success
+from sim2real.evaluation.course import Course, load_course
 from sim2real.evaluation.metrics import Metrics
+from sim2real.mujoco.lane import Lane
 from sim2real.mujoco.robot import GroundTruth
 
 CYCLE = 5_000_000
-RULES = Success(settle=2.0, velocity_tolerance=0.2, drift=0.2, tilt=1.0)
+FLAT, STEP = load_course("flat"), load_course("step")
+LANE = Lane(width=4.0, first_edge=1.0, last_edge=2.0, end=5.0)
 STILL = GroundTruth(0, np.zeros(3), np.array([1.0, 0, 0, 0]), np.zeros(3), np.zeros(3), np.zeros(12), np.zeros(19), ())
 
 
 class World:
     """Moves as told, and shows each cycle to the metrics."""
 
-    def __init__(self, command: tuple[float, float, float] = (0.8, 0.0, 0.0), rules: Success = RULES) -> None:
+    def __init__(self, command: tuple[float, float, float] = (0.8, 0.0, 0.0), course: Course = FLAT) -> None:
         self.truth, self.cycle = STILL, 0
-        self.metrics = Metrics(rules, command, lambda: self.truth)
+        lane = LANE if course is STEP else None
+        self.metrics = Metrics(course, command, lambda: self.truth, SPEC.thigh_bodies, lane)
 
     def run(self, seconds: float, mode: Mode = Mode.ACTIVE, trips: tuple[Trip, ...] = (), **fields: Any) -> World:
         """Move with the body velocity ``velocity`` (x, y, yaw rate), upright unless ``quat`` says otherwise."""
@@ -162,3 +165,50 @@ def test_a_trip_is_listed_again_after_a_reset() -> None:
 def test_what_never_became_active_or_ended_too_soon_is_no_success() -> None:
     assert World().run(1.0, Mode.STAND).metrics.failures() == ("never active",)
     assert World().run(1.0).metrics.failures() == ("not active for 2 s",)
+
+
+def test_absolute_errors_are_means_over_time() -> None:
+    numbers = World().run(2.0).run(1.0, velocity=(0.5, 0.0, 0.0)).run(3.0, velocity=(1.2, 0.4, -1.0)).metrics.numbers()
+    assert numbers["lin_vel_x_abs_error"] == pytest.approx((0.3 + 3 * 0.4) / 4, rel=0.02)
+    assert numbers["lin_vel_y_abs_error"] == pytest.approx(0.3, rel=0.02)
+    assert numbers["ang_vel_z_abs_error"] == pytest.approx(0.75, rel=0.02)
+
+
+def test_a_lane_is_crossed_a_metre_past_its_last_edge_and_speed_does_not_matter() -> None:
+    world = World((0.5, 0.0, 0.0), STEP).run(2.9, velocity=(1.0, 0.0, 0.0))
+    assert not world.metrics.over
+    assert world.metrics.failures() == ("came to x 2.90 m in its time; the goal is at 3.00 m",)
+    world.run(0.2, velocity=(1.0, 0.0, 0.0))
+    assert world.metrics.over and world.metrics.failures() == ()
+    numbers = world.metrics.numbers()
+    assert (numbers["progress"], numbers["crossed_s"]) == (1.0, pytest.approx(3.0, abs=0.011))
+
+
+def test_who_leaves_the_lane_sideways_has_not_crossed_it() -> None:
+    world = World((0.5, 0.0, 0.0), STEP).run(2.5, velocity=(1.0, 0.0, 0.0)).run(1.0, velocity=(0.0, -2.1, 0.0))
+    assert world.metrics.over
+    assert world.metrics.failures()[0].startswith("left the lane at x 2.50 m: y -2.1")
+    world.run(2.0, velocity=(1.0, 0.0, 0.0))  # past the goal, but beside the lane
+    assert world.metrics.failures()[0].startswith("left the lane")
+    assert world.metrics.numbers()["crossed_s"] == 0.0
+
+
+def test_who_falls_behind_the_last_edge_has_not_crossed() -> None:
+    world = World((0.5, 0.0, 0.0), STEP).run(2.5, velocity=(1.0, 0.0, 0.0)).run(0.005, contacts=("base",))
+    world.run(2.0, velocity=(1.0, 0.0, 0.0))
+    assert world.metrics.over and world.metrics.failures()[0].startswith("fell at 2.5")
+    assert len(world.metrics.failures()) == 2
+
+
+def test_on_a_lane_a_thigh_may_touch_and_the_base_may_not() -> None:
+    world = World((0.5, 0.0, 0.0), STEP).run(0.1).run(0.1, contacts=("FR_thigh", "RL_thigh"))
+    assert world.metrics.fell_s is None
+    world.run(0.005, contacts=("FR_thigh", "base"))
+    assert world.metrics.fell_s == pytest.approx(0.205)
+
+
+def test_a_trip_ends_a_lane_even_at_its_goal() -> None:
+    trip = Trip(2_000_000_000, "tilt", "1.2 rad", Mode.ACTIVE, "damping")
+    world = World((0.5, 0.0, 0.0), STEP).run(2.0, velocity=(1.0, 0.0, 0.0)).run(0.005, trips=(trip,))
+    world.run(2.0, velocity=(1.0, 0.0, 0.0))
+    assert world.metrics.over and world.metrics.failures()[0].startswith("tilt trip")
