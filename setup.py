@@ -91,7 +91,7 @@ setup(
     ],
     extras_require={
         "ros": ROS,
-        "train": ["torch==2.13.0", "rsl-rl-lib==5.5.1", "tensorboard"],
+        "train": ["torch==2.13.0", "rsl-rl-lib==5.5.1", "tensorboard", "matplotlib>=3.10"],
         "test": ["pytest>=7.4,<8.4", "hypothesis"],  # launch_testing and launch_pytest break at pytest 8.4
     },
     zip_safe=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,13 +11,18 @@ from typing import Any
 
 from robot_policies.exceptions import InputError, ResourceError, expected
 from robot_policies.robot_spec import load_robot_spec
+from sim2real.training.run_files import has_checkpoint
+from sim2real.training.stop import StopSignals
 from sim2real.training.task import Task
 from sim2real.training.tasks import TASKS, find_task
 
 HELP = "train a policy in simulation and write its bundle; a run can be continued with --resume"
 
 DIVERGED = 1
+NOT_WRITTEN = 3
 TORCH = "pip install 'robot_policies[train]'"
+NEEDED = ("torch", "rsl_rl", "matplotlib")
+SPIN = "1000"  # turns of idle threads; libgomp's own take an update from 1 s to 22 s where others use the cores too
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,18 +32,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle; progress goes to OUT.run")
     parser.add_argument("--seed", type=int, default=0, help="of all random draws (default 0)")
     parser.add_argument("--envs", type=int, default=512, help="robots simulated side by side (default 512)")
+    parser.add_argument("--threads", type=int, default=_cores(), help="of simulation and learning (default: all cores)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT.run")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Train, export, score. Returns 0, or 1 where training diverged and the last good checkpoint was exported."""
+    """Train, export, score.
+
+    Returns:
+        0; 1 where training diverged and the last good checkpoint was exported; 3 where a full disk kept the newest
+        checkpoint or the bundle from being written; 128 + its number after a signal, with checkpoint and bundle.
+    """
     task = find_task(args.task)
     run = Path(f"{args.out}.run")
     _check(args, run)
     from sim2real.training.export import check_target
 
     check_target(args.out)
-    return _train(task, args, run)
+    with StopSignals() as stop:
+        code = _train(task, args, run, stop)
+        if has_checkpoint(run):
+            code = max(code, _finish(task, args.out, run))
+    return code or (stop.number and 128 + stop.number)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _check(args: argparse.Namespace, run: Path) -> None:
@@ -48,50 +68,57 @@ def _check(args: argparse.Namespace, run: Path) -> None:
         raise InputError(expected("--envs: robots side by side", args.envs, "a multiple of 4 from 4 to 65536"))
     if args.seed < 0:
         raise InputError(expected("--seed", args.seed, "0 or more"))
-    missing = [name for name in ("torch", "rsl_rl") if find_spec(name) is None]
+    if not 1 <= args.threads <= 1024:
+        raise InputError(expected("--threads", args.threads, "1 to 1024"))
+    missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise ResourceError(expected("training: PyTorch and rsl-rl", f"no {' and no '.join(missing)}", TORCH))
-    there = (run / "checkpoint.pt").is_file()
+        raise ResourceError(expected(f"training: {', '.join(NEEDED)}", f"no {' and no '.join(missing)}", TORCH))
+    there = has_checkpoint(run)
     if args.resume and not there:
         raise ResourceError(expected(f"--resume: a checkpoint in {run}", "none", "train without --resume first"))
     if there and not args.resume:
         raise ResourceError(expected(f"{run}: no run before this one", "a checkpoint", "--resume, or another --out"))
 
 
-def _train(task: Task, args: argparse.Namespace, run: Path) -> int:
+def _train(task: Task, args: argparse.Namespace, run: Path, stop: StopSignals) -> int:
+    """Train; return ``DIVERGED``, ``NOT_WRITTEN`` or 0."""
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN)  # read once, when torch is imported
     from sim2real.training.build import build_env
     from sim2real.training.trainer import DivergedError, Trainer
 
-    trainer = Trainer(build_env(task, args.envs, args.seed), run, args.seed, args.resume, _tell)
-    code = 0
+    env = build_env(task, args.envs, args.seed, args.threads)
+    trainer = Trainer(env, run, args.seed, args.resume, _tell, args.threads)
     try:
-        trainer.run(60.0 * args.minutes)
+        trainer.run(60.0 * args.minutes, stopped=stop.asked)
     except DivergedError as error:
         sys.stderr.write(f"robot-policies train: {error}\n")
-        if not (run / "checkpoint.pt").is_file():
-            return DIVERGED
-        code = DIVERGED
-    _finish(task, args.out, run)
-    return code
+        return DIVERGED
+    return NOT_WRITTEN if trainer.unsaved else 0
 
 
-def _finish(task: Task, out: Path, run: Path) -> None:
-    """Export the run's checkpoint and say how it walks."""
+def _finish(task: Task, out: Path, run: Path) -> int:
+    """Export the run's checkpoint and say how it walks; return ``NOT_WRITTEN`` where the disk is full."""
     from sim2real.training import checkpoint
     from sim2real.training.export import export
     from sim2real.training.network_file import actor_layers, evaluate
     from sim2real.training.score import score
 
-    values = checkpoint.read(run / checkpoint.FILE)
+    values = checkpoint.newest(run, _tell)
     layers = actor_layers(values["actor_state_dict"])
     lines = [
         score(task, lambda seen: evaluate(layers, seen), command, 10.0).line()
         for command in ((0.8, 0.0, 0.0), (0.0, 0.0, 0.0))
     ]
-    export(out, task, load_robot_spec(task.robot), values["actor_state_dict"], _provenance(values, lines), "1.0.0")
+    try:
+        export(out, task, load_robot_spec(task.robot), values["actor_state_dict"], _provenance(values, lines), "1.0.0")
+    except OSError as error:
+        valid = f"room on the disk, then --minutes 0 --resume; the checkpoint is in {run}"
+        sys.stderr.write(f"robot-policies train: {expected(f'{out}: to write the bundle', error.strerror, valid)}\n")
+        return NOT_WRITTEN
     for line in lines:
         _tell(line)
     _tell(f"wrote {out}")
+    return 0
 
 
 def _provenance(values: dict[str, Any], lines: list[str]) -> dict[str, str]:

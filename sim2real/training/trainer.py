@@ -8,21 +8,31 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rsl_rl.algorithms import PPO
 from tensordict import TensorDict
 
 from robot_policies.exceptions import RobotPoliciesError
-from sim2real.training import checkpoint
+from sim2real.training import checkpoint, curves, run_files, speed
 from sim2real.training.env import Outcome, WalkEnv
 from sim2real.training.learner import build_ppo, to_tensors
 from sim2real.training.progress import ProgressFile, Watch
 
 SAVE_EVERY = 180.0  # [s]
+RETRY_EVERY = 30.0  # [s], after a checkpoint that could not be written
 
 
 class DivergedError(RobotPoliciesError, RuntimeError):
     """Training went wrong; the last good checkpoint is kept."""
+
+
+def _diverged(reason: str) -> DivergedError:
+    return DivergedError(f"training diverged: {reason}; kept: the checkpoint before")
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass
@@ -35,7 +45,17 @@ class Tally:
     terms: dict[str, float] = field(default_factory=dict)  # mean per second
 
     def add(self, outcome: Outcome, steps: int) -> None:
-        """Count one of ``steps`` steps."""
+        """Count one of ``steps`` steps. Raises DivergedError where a reward or what is seen is not finite."""
+        seen: dict[str, npt.NDArray[np.floating]] = {
+            "reward": outcome.reward,
+            "the actor's observation": outcome.views.actor,
+            "the critic's observation": outcome.views.critic,
+        }
+        for name, values in seen.items():
+            good = np.isfinite(values)
+            if not good.all():
+                robots = np.flatnonzero(~good.reshape(len(good), -1).all(axis=1))
+                raise _diverged(f"{name} not finite, of {len(robots)} robots, the first is {robots[0]}")
         self.reward += float(outcome.reward.mean()) / steps
         self.ended += int(outcome.done.sum())
         self.fell += int(outcome.fell.sum())
@@ -46,40 +66,65 @@ class Tally:
 class Trainer:
     """One run in one folder; ``run`` may be called again after a pause, by another process too."""
 
-    def __init__(self, env: WalkEnv, folder: Path, seed: int, resume: bool, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, env: WalkEnv, folder: Path, seed: int, resume: bool, tell: Callable[[str], None], threads: int = 1
+    ) -> None:
         """Build the networks, or take them from the folder's checkpoint.
+
+        Args:
+            env: the robots.
+            folder: of the run.
+            seed: of networks and actions.
+            resume: whether to go on from the folder's checkpoint.
+            tell: is told one line at a time.
+            threads: the most that an update may use. With one, equal seeds give equal numbers.
 
         Raises:
             ResourceError: there is nothing to resume, or it is another task's.
         """
         torch.manual_seed(seed)
-        torch.set_num_threads(1)  # more than one spins against other work on the same cores
+        speed.fast_products()
+        torch.set_num_threads(1)  # the simulation has threads of its own
         self.env, self._folder, self._tell = env, folder, tell
         self.ppo: PPO = build_ppo(env.task, env)
+        speed.sample_symmetry(self.ppo)
         self.progress = checkpoint.Progress(env.task.name, seed, len(env))
         if resume:
-            self.progress = checkpoint.resume(folder / checkpoint.FILE, self.ppo, self.progress)
+            self.progress = checkpoint.resume(folder, self.ppo, self.progress, env, tell)
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = ProgressFile(folder / "progress.csv")
-        self._watch = Watch()
+        self.unsaved = False  # whether the newest checkpoint could not be written
+        self._file = ProgressFile(folder / run_files.PROGRESS, self.progress.iteration)
+        self._watch = Watch()  # anew: a resumed run may have other rewards
+        self._threads = speed.ThreadChoice(threads)
+        self._room = True  # whether the last row of progress could be written
 
-    def run(self, seconds: float) -> None:
-        """Train for ``seconds`` of wall clock, then write the checkpoint; Ctrl-C writes it too.
+    def run(self, seconds: float, iterations: int | None = None, stopped: Callable[[], bool] = _never) -> None:
+        """Train, then write the checkpoint; it is also written where anything but divergence ends the training.
+
+        Args:
+            seconds: of wall clock.
+            iterations: at most so many; None for no limit.
+            stopped: is asked after each iteration whether to end.
 
         Raises:
             DivergedError: with the reason; the last good checkpoint is in the folder.
         """
         self.ppo.train_mode()
+        good = True
         try:
-            self._iterate(time.monotonic() + seconds)
+            self._iterate(time.monotonic() + seconds, iterations, stopped)
+        except DivergedError:
+            good = False
+            raise
         finally:
-            if seconds > 0.0 and self._watch.healthy and self._finite():
+            if good and seconds > 0.0 and self._watch.healthy and self._finite():
                 self.save()
 
-    def _iterate(self, end: float) -> None:
+    def _iterate(self, end: float, iterations: int | None, stopped: Callable[[], bool]) -> None:
         """Iterate until ``end`` on the monotonic clock [s], and save every ``SAVE_EVERY``."""
-        views, saved = to_tensors(self.env.views()), time.monotonic()
-        while (now := time.monotonic()) < end:
+        views, due = to_tensors(self.env.views()), time.monotonic() + SAVE_EVERY
+        last = None if iterations is None else self.progress.iteration + iterations
+        while (now := time.monotonic()) < end and self.progress.iteration != last and not stopped():
             tally, views = self._collect(views)
             losses = self._learn()
             took = time.monotonic() - now
@@ -87,14 +132,24 @@ class Trainer:
             self._report(tally, losses, took, end - time.monotonic())
             wrong = self._watch.check(tally.reward, losses)
             if wrong:
-                raise DivergedError(f"training diverged: {wrong}; kept: the checkpoint before")
-            if time.monotonic() - saved > SAVE_EVERY and self._watch.healthy:
-                saved = time.monotonic()
-                self.save()
+                raise _diverged(wrong)
+            if time.monotonic() > due and self._watch.healthy:
+                due = time.monotonic() + (SAVE_EVERY if self.save() else RETRY_EVERY)
 
-    def save(self) -> None:
-        """Write the checkpoint."""
-        checkpoint.save(self._folder / checkpoint.FILE, self.ppo, self.progress)
+    def save(self) -> bool:
+        """Write the checkpoint and the curves; return whether the checkpoint is written, and say why not."""
+        try:
+            checkpoint.save(self._folder, self.ppo, self.progress, self.env)
+        except OSError as error:
+            self.unsaved = True
+            self._tell(f"checkpoint not written: {error.strerror} ({self._folder}); kept: the one before")
+            return False
+        self.unsaved = False
+        try:
+            curves.draw(self._folder / run_files.PROGRESS, self._folder / run_files.CURVES)
+        except OSError as error:
+            self._tell(f"{run_files.CURVES} not written: {error.strerror}")
+        return True
 
     def _collect(self, views: TensorDict) -> tuple[Tally, TensorDict]:
         """Let the robots act for one iteration; return what came of it and what they see now."""
@@ -103,30 +158,32 @@ class Trainer:
             for _ in range(steps):
                 action = self.ppo.act(views)
                 outcome = self.env.step(action.numpy())
+                tally.add(outcome, steps)
                 views = to_tensors(outcome.views)
                 reward = torch.from_numpy(outcome.reward.astype(np.float32))
                 time_outs = {"time_outs": torch.from_numpy(outcome.time_out.astype(np.float32))}
                 self.ppo.process_env_step(views, reward, torch.from_numpy(outcome.done), time_outs)
-                tally.add(outcome, steps)
             self.ppo.compute_returns(views)
         return tally, views
 
     def _learn(self) -> dict[str, float]:
         """Update the networks. Networks that are no longer finite end the run, whatever error tells it first."""
-        failure = None
+        failure, count, begin = None, self._threads.next(), time.monotonic()
         try:
-            losses: dict[str, float] = self.ppo.update()
+            with speed.threads(count):
+                losses: dict[str, float] = self.ppo.update()
         except (RuntimeError, ValueError) as error:
             losses, failure = {}, error
-        if self._finite():
-            if failure is not None:
-                raise failure
-            return losses
-        raise DivergedError("training diverged: the networks are not finite; kept: the checkpoint before") from failure
+        if not self._finite():
+            raise _diverged("the networks are not finite") from failure
+        if failure is not None:
+            raise failure
+        self._threads.took(count, time.monotonic() - begin)
+        return losses
 
     def _finite(self) -> bool:
         networks = (self.ppo.actor, self.ppo.critic)
-        return all(bool(torch.isfinite(value).all()) for network in networks for value in network.parameters())
+        return all(bool(torch.isfinite(value).all()) for network in networks for value in network.state_dict().values())
 
     def _count(self, took: float) -> None:
         done = self.progress
@@ -152,8 +209,18 @@ class Trainer:
             **{f"loss_{name}": value for name, value in losses.items()},
             **tally.terms,
         }
-        self._file.write(row)
+        self._write(row)
         if self.progress.iteration % 10 == 0:
             shown = ("samples_per_s", "seconds_left", "reward_per_s", "velocity_error", "falls", "action_std")
             text = "  ".join(f"{name} {row[name]:.3g}" for name in shown)
             self._tell(f"{self.progress.samples / 1e6:.2f}M  {text}")
+
+    def _write(self, row: dict[str, float]) -> None:
+        """Write one row of progress; a full disk is told once and costs rows, not the run."""
+        try:
+            self._file.write(row)
+            self._room = True
+        except OSError as error:
+            if self._room:
+                self._tell(f"{run_files.PROGRESS} not written: {error.strerror}; training goes on")
+            self._room = False

@@ -46,7 +46,7 @@ def test_without_pytorch_it_says_how_to_install_it(tmp_path: Path) -> None:
     absent = "import sim2real.training.command as train; train.find_spec = lambda name: None"
     done = run("go2_walk", "--minutes", "1", "--out", tmp_path / "walk", before=absent)
     assert done.returncode == 2
-    assert "no torch and no rsl_rl; valid: pip install 'robot_policies[train]'" in done.stderr
+    assert "no torch and no rsl_rl and no matplotlib; valid: pip install 'robot_policies[train]'" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
