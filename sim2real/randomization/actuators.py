@@ -18,19 +18,26 @@ class Actuators:
     stiffness: Array  # (envs, n) factor
     damping: Array  # (envs, n) factor
     strength: Array  # (envs, n) factor
-    delay: npt.NDArray[np.int64]  # (envs,) [robot cycles]
+    delay: npt.NDArray[np.int64]  # (envs,) [robot cycles] from state to torque
+    state_delay: npt.NDArray[np.int64]  # (envs,) [robot cycles], age of the state that is seen
 
 
 def draw_actuators(ranges: Randomization, count: int, joints: int, rng: np.random.Generator) -> Actuators:
     """Draw ``count`` robots of ``joints`` joints."""
-    low, high = ranges.delay_cycles
-    delay = rng.integers(low, high + 1, count)
+    nominal = rng.random(count) < ranges.delay_nominal
     return Actuators(
         stiffness=rng.uniform(*ranges.stiffness, (count, joints)),
         damping=rng.uniform(*ranges.damping, (count, joints)),
         strength=rng.uniform(*ranges.motor_strength, (count, joints)),
-        delay=np.where(rng.random(count) < ranges.delay_nominal, low, delay),
+        delay=_cycles(ranges.delay_cycles, nominal, rng),
+        state_delay=_cycles(ranges.state_delay_cycles, nominal, rng),
     )
+
+
+def _cycles(limits: tuple[int, int], nominal: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return whole numbers between the limits, inclusive; the lower one where ``nominal``."""
+    low, high = limits
+    return np.asarray(np.where(nominal, low, rng.integers(low, high + 1, len(nominal))))
 
 
 def redraw(actuators: Actuators, rows: npt.NDArray[np.bool_], ranges: Randomization, rng: np.random.Generator) -> None:
@@ -40,3 +47,4 @@ def redraw(actuators: Actuators, rows: npt.NDArray[np.bool_], ranges: Randomizat
     actuators.damping[rows] = fresh.damping
     actuators.strength[rows] = fresh.strength
     actuators.delay[rows] = fresh.delay
+    actuators.state_delay[rows] = fresh.state_delay

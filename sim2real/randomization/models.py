@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -24,6 +25,15 @@ class Bodies:
     def rows(self, index: npt.NDArray[np.int64]) -> Bodies:
         """Return the bodies of ``index``."""
         return Bodies(self.friction[index], self.added_mass[index], self.com_shift[index])
+
+
+def join_bodies(parts: Sequence[Bodies]) -> Bodies:
+    """Return the rows of all parts, in order."""
+    return Bodies(
+        np.concatenate([part.friction for part in parts]),
+        np.concatenate([part.added_mass for part in parts]),
+        np.concatenate([part.com_shift for part in parts]),
+    )
 
 
 def draw_bodies(ranges: Randomization, count: int, rng: np.random.Generator) -> Bodies:

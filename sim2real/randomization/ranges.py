@@ -23,9 +23,10 @@ class Randomization:
     damping: Range = (0.8, 1.2)  # factor, per joint
     motor_strength: Range = (0.9, 1.1)  # factor on the torque, per joint
     delay_cycles: tuple[int, int] = (1, 3)  # [robot cycles] from state to the first torque that answers it, inclusive
-    delay_nominal: float = 0.5  # share of the robots with the smallest delay, the one of the deployed pipeline
+    state_delay_cycles: tuple[int, int] = (0, 2)  # [robot cycles], age of the state that the policy sees
+    delay_nominal: float = 0.5  # share of the robots with the smallest delays, those of the deployed pipeline
     push_interval: float = 7.0  # [s], mean time between pushes; 0 for none
-    push_velocity: float = 0.6  # [m/s], largest change of the horizontal velocity along each axis
+    push_velocity: float = 0.8  # [m/s], largest change of the horizontal velocity along each axis
     push_ang_velocity: float = 0.4  # [rad/s], largest change of the angular velocity about each axis
     noise: float = 1.0  # factor on the sensor noise of the observation terms
 
@@ -38,6 +39,7 @@ NOMINAL = Randomization(
     damping=(1.0, 1.0),
     motor_strength=(1.0, 1.0),
     delay_cycles=(1, 1),
+    state_delay_cycles=(0, 0),
     push_interval=0.0,
     noise=0.0,
 )

@@ -6,9 +6,11 @@ import mujoco
 import numpy as np
 
 from robot_policies.robot_spec import RobotSpec, load_robot_spec
+from sim2real.mujoco.ground import Ground
 from sim2real.mujoco.plant import motor_limits
 from sim2real.mujoco.world import world_spec
 from sim2real.training.env import WalkEnv
+from sim2real.training.grounds import make_grounds
 from sim2real.training.model import Plant, build_plant
 from sim2real.training.rewards import Body
 from sim2real.training.robot import TrainedRobot
@@ -23,13 +25,15 @@ def build_env(task: Task, envs: int, seed: int, threads: int = 2) -> WalkEnv:
         RobotError: the robot has no model, or the model lacks a joint or a foot.
     """
     spec = load_robot_spec(task.robot)
-    plant = load_model(spec, task.physics_dt)
-    return WalkEnv(task, trained_robot(spec, plant), plant, envs, seed, threads)
+    grounds = make_grounds(task.grounds, task.levels, task.tiles, np.random.default_rng((seed, 1)))
+    plants = [load_model(spec, task.physics_dt, tile.ground) for tile in grounds.tiles]
+    robot = trained_robot(spec, load_model(spec, task.physics_dt))
+    return WalkEnv(task, robot, plants, grounds, envs, seed, threads)
 
 
-def load_model(spec: RobotSpec, physics_dt: float) -> Plant:
-    """Return the robot's model on flat ground. Raises as ``build_env``."""
-    world = world_spec(spec, look=False)
+def load_model(spec: RobotSpec, physics_dt: float, ground: Ground | None = None) -> Plant:
+    """Return the robot's model on ``ground``, or on a plane. Raises as ``build_env``."""
+    world = world_spec(spec, (ground or Ground()).add_to, look=False)
     return build_plant(world, spec.joint_names, spec.feet, physics_dt)
 
 
@@ -59,5 +63,5 @@ def _stand_height(plant: Plant, joint_pos: np.ndarray) -> float:
     data.qpos[:7] = (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
     data.qpos[list(plant.qpos)] = joint_pos
     mujoco.mj_forward(plant.model, data)
-    height, _ = plant.foot_motion(data.sensordata[None])
-    return float(-height.min())
+    feet, _ = plant.foot_motion(data.sensordata[None])
+    return float(-feet[:, :, 2].min())

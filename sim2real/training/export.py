@@ -28,7 +28,7 @@ def contract_of(task: Task, spec: RobotSpec, provenance: Mapping[str, str], vers
     """Return everything of policy.yaml but ``format`` and ``files``."""
     legs = len(spec.joint_names) // 3
     default = [float(value) for value in spec.poses["stand"]]
-    size = sum(term.size for term in task.terms)
+    size = sum(term.size for term in task.terms) * len(task.history)
     return {
         "name": task.name,
         "version": version,
@@ -48,7 +48,7 @@ def contract_of(task: Task, spec: RobotSpec, provenance: Mapping[str, str], vers
             "damping": list(task.damping) * legs,
             "torque_limit": [float(value) for value in spec.effort_limit],
         },
-        "observations": {"policy": {"terms": [_term(term) for term in task.terms]}},
+        "observations": {"policy": {"terms": [_term(term) for term in task.terms], **_history(task)}},
         "networks": [
             {
                 "name": "actor",
@@ -81,6 +81,11 @@ def contract_of(task: Task, spec: RobotSpec, provenance: Mapping[str, str], vers
 
 def _term(term: Any) -> dict[str, Any]:
     return {"term": term.term, "size": term.size, "scale": term.scale, "noise": term.noise}
+
+
+def _history(task: Task) -> dict[str, Any]:
+    past = task.history != (0,)
+    return {"history": {"ages": list(task.history), "fill": "first_frame"}} if past else {}
 
 
 def _commands(task: Task) -> dict[str, Any]:

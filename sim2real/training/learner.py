@@ -11,7 +11,8 @@ from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
 from sim2real.training.env import Views, WalkEnv
-from sim2real.training.mirror import Mirror, actor_mirror, critic_mirror, joint_mirror
+from sim2real.training.mirror import Mirror, actor_mirror, critic_mirror, frame_mirror, joint_mirror
+from sim2real.training.observation import SCAN_POINTS
 from sim2real.training.task import Network, Task
 
 _GROUPS = {"actor": ["policy"], "critic": ["critic"]}
@@ -35,21 +36,27 @@ def build_ppo(task: Task, env: WalkEnv) -> PPO:
     observation, joints = to_tensors(views), len(env.robot.joint_names)
     actor = build_actor(observation, joints, task.network)
     critic = MLPModel(observation, _GROUPS, "critic", 1, task.network.hidden, "elu", False, None)
-    return PPO(
+    learner = PPO(
         actor, critic, RolloutStorage("rl", len(env), ppo.steps, observation, [joints], "cpu"),
         num_learning_epochs=ppo.num_learning_epochs, num_mini_batches=ppo.num_mini_batches,
         clip_param=ppo.clip_param, gamma=ppo.gamma, lam=ppo.lam, value_loss_coef=ppo.value_loss_coef,
         entropy_coef=ppo.entropy_coef, learning_rate=ppo.learning_rate, max_grad_norm=ppo.max_grad_norm,
         desired_kl=ppo.desired_kl, schedule="adaptive", symmetry_cfg=_symmetry(task, env, views),
     )  # fmt: skip
+    if ppo.mirror == "augmentation":
+        # of mirrored samples rsl-rl computes the asymmetry too, for its log: a fifth of an update
+        learner.symmetry.compute_loss = lambda actor, batch, size: torch.zeros(())
+    return learner
 
 
 def _symmetry(task: Task, env: WalkEnv, views: Views) -> dict[str, Any] | None:
     if task.ppo.mirror == "none":
         return None
-    hidden = views.critic.shape[1] - views.actor.shape[1] - 3 - 2 * len(env.robot.feet) - 1
-    actor = actor_mirror(task.terms, env.robot.joint_names)
-    augment = _Augment(actor, critic_mirror(actor, env.robot.feet, hidden), joint_mirror(env.robot.joint_names))
+    joints, feet = env.robot.joint_names, env.robot.feet
+    frame = frame_mirror(task.terms, joints)
+    hidden = views.critic.shape[1] - len(frame.index) - 3 - 2 * len(feet) - 1 - len(SCAN_POINTS)
+    actor = actor_mirror(frame, len(task.history))
+    augment = _Augment(actor, critic_mirror(frame, feet, hidden), joint_mirror(joints))
     doubled = task.ppo.mirror == "augmentation"
     return {
         "env": env,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.types import Array
+from sim2real.training.observation import SCAN_X, SCAN_Y
 from sim2real.training.task import ObservationTerm
 
 _AXIAL = (-1.0, 1.0, -1.0)  # of a rotation vector under y -> -y
@@ -60,8 +61,8 @@ def joint_mirror(joint_names: Sequence[str]) -> Mirror:
     return named(joint_names, [-1.0 if "hip" in name else 1.0 for name in joint_names])
 
 
-def actor_mirror(terms: Sequence[ObservationTerm], joint_names: Sequence[str]) -> Mirror:
-    """Return the mirror of the actor's observation."""
+def frame_mirror(terms: Sequence[ObservationTerm], joint_names: Sequence[str]) -> Mirror:
+    """Return the mirror of one frame of the actor's observation."""
     joints = joint_mirror(joint_names)
     parts = {
         "base_ang_vel": plain(_AXIAL),
@@ -74,7 +75,19 @@ def actor_mirror(terms: Sequence[ObservationTerm], joint_names: Sequence[str]) -
     return join(*(parts[term.term] for term in terms))
 
 
-def critic_mirror(actor: Mirror, feet: Sequence[str], hidden: int) -> Mirror:
-    """Return the mirror of the critic's observation: the actor's, then ``observation.critic_extras``."""
+def actor_mirror(frame: Mirror, ages: int) -> Mirror:
+    """Return the mirror of the actor's observation: frame after frame."""
+    return join(*[frame] * ages)
+
+
+def scan_mirror() -> Mirror:
+    """Return the mirror of the heights at ``SCAN_POINTS``: y becomes -y."""
+    rows, columns = len(SCAN_X), len(SCAN_Y)
+    index = np.arange(rows * columns).reshape(rows, columns)[:, ::-1].ravel()
+    return Mirror(index, np.ones(len(index)))
+
+
+def critic_mirror(frame: Mirror, feet: Sequence[str], hidden: int) -> Mirror:
+    """Return the mirror of the critic's observation: a frame, then ``observation.critic_extras``."""
     sides = named(feet, [1.0] * len(feet))
-    return join(actor, plain(_POLAR), sides, sides, plain([1.0] * (1 + hidden)))
+    return join(frame, plain(_POLAR), sides, sides, plain([1.0] * (1 + hidden)), scan_mirror())

@@ -33,10 +33,11 @@ class Plant:
         return touch, np.asarray((sensors[:, list(self.bad)] > 0.0).sum(axis=1, dtype=float))
 
     def foot_motion(self, sensors: Array) -> tuple[Array, Array]:
-        """Return the feet's heights over the ground (N, f) [m] and velocities (N, f, 3) [m/s] in the world."""
-        height = sensors[:, [foot[1] + 2 for foot in self.feet]] - self.foot_radius
+        """Return the feet's lowest points (N, f, 3) [m] and velocities (N, f, 3) [m/s], both in the world."""
+        place = np.stack([sensors[:, foot[1] : foot[1] + 3] for foot in self.feet], axis=1)
+        place[:, :, 2] -= self.foot_radius
         speed = np.stack([sensors[:, foot[2] : foot[2] + 3] for foot in self.feet], axis=1)
-        return height, speed
+        return place, speed
 
 
 def build_plant(spec: mujoco.MjSpec, joints: tuple[str, ...], foot_geoms: tuple[str, ...], physics_dt: float) -> Plant:

@@ -16,7 +16,7 @@ Bools = npt.NDArray[np.bool_]
 class Motion:
     """Rows are robots (``N``), joints are in robot order (``n``), feet in the order of the robot file (``f``)."""
 
-    height: Array  # (N,) [m] of the trunk's origin over the ground
+    height: Array  # (N,) [m] of the trunk's origin over the mean ground under the trunk
     base_quat_wxyz: Array  # (N, 4) base to world
     base_lin_vel: Array  # (N, 3) [m/s] in the base frame
     base_ang_vel: Array  # (N, 3) [rad/s] in the base frame
@@ -27,9 +27,10 @@ class Motion:
     torque: Array  # (N, n) [N m], at the last physics step
     demand: Array  # (N, n) largest torque asked for at a robot cycle of this step, as a share of the peak torque
     foot_contact: Bools  # (N, f)
-    foot_height: Array  # (N, f) [m] of the foot's centre over the ground
+    foot_height: Array  # (N, f) [m] of the foot's lowest point over the ground
     foot_vel: Array  # (N, f, 3) [m/s] in the world
     bad_contact: Array  # (N,) number of trunk, thigh and calf contacts with the ground
+    scan: Array  # (N, points) [m], the ground around the robot, over the mean ground under the trunk
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Gait:
     target: Array  # (N, n) [rad]
     swing: Array  # (N, f) [s] in the air until this step, 0 on the ground
     landed: Bools  # (N, f) on the ground again since this step
+    error: Array  # (N, 3) what was followed too fast, as a running mean: vx, vy [m/s], wz [rad/s]
 
 
 def rotate_inverse(quat_wxyz: Array, vector: Array) -> Array:
@@ -56,6 +58,12 @@ def rotate_inverse(quat_wxyz: Array, vector: Array) -> Array:
     axis = -quat_wxyz[:, 1:]
     twice = 2.0 * np.cross(axis, vector)
     return np.asarray(vector + quat_wxyz[:, :1] * twice + np.cross(axis, twice))
+
+
+def heading(quat_wxyz: Array) -> Array:
+    """Return the yaw [rad] (N,) of attitudes (N, 4)."""
+    w, x, y, z = quat_wxyz.T
+    return np.asarray(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
 
 
 def gravity_in_base(quat_wxyz: Array) -> Array:

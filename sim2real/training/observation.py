@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from robot_policies.types import Array, Array32
-from sim2real.training.motion import Gait, Motion
+from sim2real.training.motion import Bools, Gait, Motion
 from sim2real.training.task import ObservationTerm
 
 _TERMS: Mapping[str, Callable[[Motion, Gait, Array], Array]] = MappingProxyType(
@@ -25,9 +25,15 @@ _TERMS: Mapping[str, Callable[[Motion, Gait, Array], Array]] = MappingProxyType(
     }
 )
 
+# Where the critic sees the ground, in the frame of the robot's heading [m]
+SCAN_X = (-0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6)
+SCAN_Y = (-0.4, -0.2, 0.0, 0.2, 0.4)
+SCAN_POINTS = np.array([(x, y) for x in SCAN_X for y in SCAN_Y])
+
 # Scales that bring the critic's extra values near 1: forces no, velocities 2 (legged_gym), heights 10.
 _LIN_VEL_SCALE = 2.0
 _HEIGHT_SCALE = 10.0
+_SCAN_SCALE = 5.0
 
 
 def actor_observation(
@@ -57,8 +63,29 @@ def actor_observation(
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
+class Past:
+    """The frames of all robots at the ages that a task lists; a robot that starts anew has only its first frame."""
+
+    def __init__(self, ages: Sequence[int], robots: int, size: int) -> None:
+        """Keep what the oldest of ``ages`` [control steps] needs."""
+        self._ages = tuple(ages)
+        self._frames = np.zeros((max(ages) + 1, robots, size), dtype=np.float32)  # newest first
+
+    def push(self, frame: Array32, first: Bools) -> Array32:
+        """Add the newest frame (N, size) and return those of all ages, (N, ages * size).
+
+        Args:
+            frame: the present.
+            first: (N,) robots that have just started.
+        """
+        self._frames = np.roll(self._frames, 1, axis=0)
+        self._frames[0] = frame
+        self._frames[:, first] = frame[first]
+        return np.concatenate([self._frames[age] for age in self._ages], axis=1)
+
+
 def critic_extras(motion: Motion, hidden: Array) -> Array32:
-    """Return what only the critic sees, (N, 3 + f + f + 1 + hidden).
+    """Return what only the critic sees, (N, 3 + f + f + 1 + hidden + points).
 
     Args:
         motion: newest state.
@@ -70,5 +97,6 @@ def critic_extras(motion: Motion, hidden: Array) -> Array32:
         _HEIGHT_SCALE * motion.foot_height,
         _HEIGHT_SCALE * (motion.height[:, None] - 0.3),
         hidden,
+        _SCAN_SCALE * motion.scan,
     )
     return np.concatenate(parts, axis=1).astype(np.float32)

@@ -31,6 +31,8 @@ Term = Callable[[Motion, Gait, Task, Body], Array]
 
 LIN_VARIANCE = 0.08  # [m^2/s^2]; 0.16 m/s off (20 % of 0.8) costs 27 % of the reward
 ANG_VARIANCE = 0.15  # [rad^2/s^2]
+MEAN_LIN_VARIANCE = 0.01  # [m^2/s^2], of the running mean, which has no sway of the gait in it
+MEAN_ANG_VARIANCE = 0.02  # [rad^2/s^2]
 SLOW = 0.3  # [m/s], below which a command is not followed any more exactly in proportion
 TORQUE_SHARE = 0.8  # of the limit, where the penalty starts
 LIMIT_MARGIN = 0.05  # [rad] inside the joint limits, where the penalty on targets starts
@@ -49,6 +51,16 @@ def track_lin_vel(motion: Motion, gait: Gait, task: Task, body: Body) -> Array:
     """Horizontal velocity as commanded, 0 to 1."""
     error = _square(motion.base_lin_vel[:, :2] - gait.command[:, :2])
     return np.asarray(np.exp(-error / LIN_VARIANCE))
+
+
+def track_mean_lin_vel(motion: Motion, gait: Gait, task: Task, body: Body) -> Array:
+    """Horizontal velocity as commanded in the mean over a few steps, 0 to 1: no steady error stays unseen."""
+    return np.asarray(np.exp(-_square(gait.error[:, :2]) / MEAN_LIN_VARIANCE))
+
+
+def track_mean_ang_vel(motion: Motion, gait: Gait, task: Task, body: Body) -> Array:
+    """Yaw rate as commanded in the mean over a few steps, 0 to 1."""
+    return np.asarray(np.exp(-np.square(gait.error[:, 2]) / MEAN_ANG_VARIANCE))
 
 
 def progress(motion: Motion, gait: Gait, task: Task, body: Body) -> Array:
@@ -91,6 +103,11 @@ def base_height(motion: Motion, gait: Gait, task: Task, body: Body) -> Array:
 def torque(motion: Motion, gait: Gait, task: Task, body: Body) -> Array:
     """Squared torques."""
     return _square(motion.torque)
+
+
+def power(motion: Motion, gait: Gait, task: Task, body: Body) -> Array:
+    """Mechanical power of all joints, gains and losses alike [W]."""
+    return np.asarray(np.abs(motion.torque * motion.joint_vel).sum(axis=1))
 
 
 def torque_limit(motion: Motion, gait: Gait, task: Task, body: Body) -> Array:
@@ -175,9 +192,9 @@ TERMS: Mapping[str, Term] = MappingProxyType(
     {
         term.__name__: term
         for term in (
-            alive, progress, track_lin_vel, track_ang_vel, lin_vel_z, ang_vel_xy, orientation, base_height, torque,
-            torque_limit, joint_acc, joint_limit, action_rate, action_jerk, feet_air_time, feet_clearance, feet_slip,
-            trot, contact, hip, pose, stand_still,
+            alive, progress, track_lin_vel, track_ang_vel, track_mean_lin_vel, track_mean_ang_vel, lin_vel_z,
+            ang_vel_xy, orientation, base_height, torque, power, torque_limit, joint_acc, joint_limit, action_rate,
+            action_jerk, feet_air_time, feet_clearance, feet_slip, trot, contact, hip, pose, stand_still,
         )
     }
 )  # fmt: skip

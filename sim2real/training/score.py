@@ -14,6 +14,7 @@ from robot_policies.types import Array, Array32
 from sim2real.randomization.ranges import NOMINAL
 from sim2real.training.build import build_env
 from sim2real.training.env import WalkEnv
+from sim2real.training.grounds import GroundKind
 from sim2real.training.task import Task
 
 Actor = Callable[[Array32], Array32]  # (N, observation) to (N, actions)
@@ -61,7 +62,7 @@ def score(
     env.age[:] = 0
     fallen = np.zeros(robots, dtype=bool)
     total, steps, demand = np.zeros((robots, 3)), 0, 0.0
-    place = env.batch.qpos[:, :2].copy()
+    place = env.place
     for step in range(round(seconds / task.control_dt)):
         outcome = env.step(actor(env.views().actor))
         fallen |= outcome.fell
@@ -69,9 +70,9 @@ def score(
             total, steps = total + _velocity(env), steps + 1
             demand = max(demand, float(env.motion.demand[~fallen].max(initial=0.0)))
         else:
-            place = env.batch.qpos[:, :2].copy()
+            place = env.place
     mean = total / max(steps, 1)
-    drift = np.linalg.norm(env.batch.qpos[:, :2] - place, axis=1)
+    drift = np.linalg.norm(env.place - place, axis=1)
     env.batch.close()
     vx, vy, wz = (float(value) for value in mean.mean(axis=0))
     wx, wy, ww = (float(value) for value in np.abs(mean - np.asarray(command)).max(axis=0))
@@ -82,11 +83,12 @@ def _steady(task: Task, command: tuple[float, float, float], seconds: float) -> 
     vx, vy, wz = command
     ranges = replace(
         task.commands, lin_vel_x=(vx, vx), lin_vel_y=(vy, vy), ang_vel_z=(wz, wz), standing=0.0, forward=0.0,
-        dead_band=0.0, hold=(2 * seconds, 2 * seconds),
+        dead_band=0.0, hold=(2 * seconds, 2 * seconds), start=1.0,
     )  # fmt: skip
     return replace(
-        task, commands=ranges, randomization=NOMINAL, physics_dt=PHYSICS_DT, episode=2 * seconds, fall_penalty=0.0
-    )
+        task, commands=ranges, randomization=NOMINAL, physics_dt=PHYSICS_DT, episode=2 * seconds, fall_penalty=0.0,
+        grounds=(GroundKind("flat", 1.0),), levels=1,
+    )  # fmt: skip
 
 
 def _velocity(env: WalkEnv) -> Array:

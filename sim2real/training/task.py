@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sim2real.randomization.ranges import Randomization, Range
+from sim2real.training.grounds import GroundKind
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class CommandRanges:
     forward: float  # share of the commands that ask for forward motion only
     dead_band: float  # each axis below this is set to zero [m/s, rad/s]
     hold: Range  # [s], how long one command is asked
+    start: float = 1.0  # factor on the ranges at the start of training; grows to 1 while commands are followed
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Ppo:
-    """Arguments of rsl-rl's PPO; names are its own, values those of legged_gym but for the entropy."""
+    """Arguments of rsl-rl's PPO; names are its own, values those of legged_gym but for entropy and epochs."""
 
     steps: int = 24  # per environment and iteration
-    num_learning_epochs: int = 5
+    num_learning_epochs: int = 4
     num_mini_batches: int = 4
     clip_param: float = 0.2
     gamma: float = 0.99
@@ -72,7 +74,7 @@ class Task:
     action_scale: float  # [rad]
     action_clip: float  # of the raw action
     base_height: float  # [m] of the trunk's origin over the ground, walking
-    foot_height: float  # [m] of a swinging foot's centre over the ground
+    foot_height: float  # [m] of a swinging foot's lowest point over the ground
     air_time: float  # [s] of one swing
     fall_penalty: float  # subtracted once
     fall_tilt: float = 1.0  # [rad] between the base's z axis and up
@@ -80,6 +82,10 @@ class Task:
     cycle_dt: float = 0.005  # [s], the robot's cycle: targets change here
     physics_dt: float = 0.005  # [s]
     episode: float = 20.0  # [s]
+    history: tuple[int, ...] = (0,)  # ages [control steps] of the frames that the actor sees
+    grounds: tuple[GroundKind, ...] = (GroundKind("flat", 1.0),)
+    levels: int = 1  # of difficulty, of each kind of ground
+    tiles: int = 2  # different grounds per kind and level
     randomization: Randomization = field(default_factory=Randomization)
     network: Network = field(default_factory=Network)
     ppo: Ppo = field(default_factory=Ppo)

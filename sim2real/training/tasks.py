@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from robot_policies.exceptions import ResourceError, expected
+from sim2real.training.grounds import GroundKind
 from sim2real.training.task import CommandRanges, ObservationTerm, Task, weights
 
 # Scales and noise of legged_gym, which foreign Go2 policies share; the command is unscaled as in rl_sar's Go2 policy.
@@ -30,17 +31,29 @@ GO2_WALK = Task(
         forward=0.2,
         dead_band=0.1,
         hold=(4.0, 8.0),
+        start=0.4,
     ),
+    history=(0, 1, 4),
+    grounds=(
+        GroundKind("flat", 0.35),
+        GroundKind("rough", 0.2, highest=0.045),
+        GroundKind("steps", 0.3, highest=0.14),
+        GroundKind("rough_steps", 0.15, highest=0.12),
+    ),
+    levels=6,
     rewards=weights(
         alive=1.0,
         progress=1.0,
-        track_lin_vel=2.5,
-        track_ang_vel=1.25,
+        track_lin_vel=2.0,
+        track_ang_vel=1.0,
+        track_mean_lin_vel=1.0,
+        track_mean_ang_vel=0.5,
         lin_vel_z=-2.0,
         ang_vel_xy=-0.05,
         orientation=-1.5,
         base_height=-20.0,
         torque=-1e-4,
+        power=-1.5e-3,
         torque_limit=-0.5,
         joint_acc=-2e-8,
         joint_limit=-5.0,

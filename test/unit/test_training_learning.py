@@ -91,7 +91,7 @@ def test_the_mirror_makes_both_sides_of_the_batch(tmp_path: Path) -> None:
 
     actions = torch.arange(ENVS * 12, dtype=torch.float32).reshape(ENVS, 12)
     seen, doubled = augment(run.env, obs=to_tensors(views), actions=actions)
-    assert seen["policy"].shape == (2 * ENVS, 45) and doubled.shape == (2 * ENVS, 12)
+    assert seen["policy"].shape == (2 * ENVS, 135) and doubled.shape == (2 * ENVS, 12)
     again, twice = augment(run.env, obs=seen[ENVS:], actions=doubled[ENVS:])
     torch.testing.assert_close(again["policy"][ENVS:], torch.from_numpy(views.actor))
     torch.testing.assert_close(again["critic"][ENVS:], torch.from_numpy(views.critic))
@@ -106,7 +106,7 @@ def test_the_onnx_file_gives_what_the_actor_gives(tmp_path: Path) -> None:
     policy = run.ppo.get_policy()
     layers = actor_layers(policy.state_dict())
     session = onnxruntime.InferenceSession(onnx_bytes(layers), providers=["CPUExecutionProvider"])
-    seen = np.random.default_rng(0).normal(size=(20, 45)).astype(np.float32)
+    seen = np.random.default_rng(0).normal(size=(20, 135)).astype(np.float32)
     with torch.no_grad():
         asked = policy.as_onnx(False)(torch.from_numpy(seen)).numpy()
     got = np.concatenate([session.run(["action"], {"observation": row[None]})[0] for row in seen])

@@ -10,10 +10,12 @@ import pytest
 from robot_policies.exceptions import RobotError
 from sim2real.randomization.ranges import NOMINAL
 from sim2real.training.build import build_env
-from sim2real.training.mirror import actor_mirror, critic_mirror, joint_mirror, named
+from sim2real.training.grounds import GroundKind
+from sim2real.training.mirror import actor_mirror, critic_mirror, frame_mirror, joint_mirror, named, scan_mirror
+from sim2real.training.observation import SCAN_POINTS
 from sim2real.training.tasks import GO2_WALK
 
-CALM = replace(GO2_WALK, randomization=NOMINAL)
+CALM = replace(GO2_WALK, randomization=NOMINAL, grounds=(GroundKind("flat", 1.0),), levels=1)
 
 
 def test_joints_change_sides_and_hips_change_sign() -> None:
@@ -26,12 +28,18 @@ def test_a_name_without_partner_is_an_error() -> None:
         named(("FR_foot", "FL_foot", "RL_foot"), [1.0, 1.0, 1.0])
 
 
+def test_the_scan_changes_sides() -> None:
+    left = SCAN_POINTS[:, 1] > 0
+    np.testing.assert_array_equal(scan_mirror()(left.astype(float)), SCAN_POINTS[:, 1] < 0)
+    np.testing.assert_array_equal(scan_mirror()(SCAN_POINTS[:, 0]), SCAN_POINTS[:, 0])
+
+
 def test_twice_mirrored_is_unchanged() -> None:
     env = build_env(CALM, 4, seed=0)
     views, names = env.views(), env.robot.joint_names
-    actor = actor_mirror(GO2_WALK.terms, names)
-    hidden = views.critic.shape[1] - views.actor.shape[1] - 3 - 8 - 1
-    for mirror, values in ((actor, views.actor), (critic_mirror(actor, env.robot.feet, hidden), views.critic)):
+    frame = frame_mirror(GO2_WALK.terms, names)
+    actor = actor_mirror(frame, len(GO2_WALK.history))
+    for mirror, values in ((actor, views.actor), (critic_mirror(frame, env.robot.feet, 5), views.critic)):
         assert len(mirror.index) == values.shape[1]
         np.testing.assert_array_equal(mirror(mirror(values)), values)
         assert not np.array_equal(mirror(values), values)
@@ -44,8 +52,9 @@ def test_mirrored_robots_under_mirrored_actions_stay_mirrored() -> None:
     env = build_env(task, 2, seed=1)
     env.age[:] = 0
     joints = joint_mirror(env.robot.joint_names)
-    actor = actor_mirror(task.terms, env.robot.joint_names)
-    critic = critic_mirror(actor, env.robot.feet, 4)
+    frame = frame_mirror(task.terms, env.robot.joint_names)
+    actor = actor_mirror(frame, len(task.history))
+    critic = critic_mirror(frame, env.robot.feet, 5)
     env.batch.restart(np.ones(2, dtype=bool))
     env.batch.qpos[:, 2] = 0.36
     default = env.robot.body.default_joint_pos

@@ -63,13 +63,16 @@ def test_nominal_draws_nothing() -> None:
     bodies, actuators = draw_bodies(NOMINAL, 9, rng), draw_actuators(NOMINAL, 9, 12, rng)
     assert not bodies.added_mass.any() and not bodies.com_shift.any()
     assert (actuators.stiffness == 1).all() and (actuators.damping == 1).all() and (actuators.strength == 1).all()
-    assert (actuators.delay == 1).all()
+    assert (actuators.delay == 1).all() and not actuators.state_delay.any()
 
 
 def test_delays_are_whole_cycles_and_mostly_nominal() -> None:
-    delay = draw_actuators(RANGES, 5000, 1, np.random.default_rng(0)).delay
-    assert set(delay.tolist()) == {1, 2, 3}
-    assert 0.6 < (delay == 1).mean() < 0.75  # half of all, and a third of the other half
+    drawn = draw_actuators(RANGES, 5000, 1, np.random.default_rng(0))
+    for delay, least in ((drawn.delay, 1), (drawn.state_delay, 0)):
+        assert set(delay.tolist()) == {least, least + 1, least + 2}
+        assert 0.6 < (delay == least).mean() < 0.75  # half of all, and a third of the other half
+    both = (drawn.delay == 1) & (drawn.state_delay == 0)
+    assert both.mean() > 0.5  # the nominal robots have neither delay
 
 
 def test_redraw_replaces_the_named_rows_only() -> None:

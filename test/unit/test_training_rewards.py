@@ -39,6 +39,7 @@ def motion(**changes: Any) -> Motion:
         foot_height=np.zeros((1, 4)),
         foot_vel=np.zeros((1, 4, 3)),
         bad_contact=np.zeros(1),
+        scan=np.zeros((1, 35)),
     )
     return replace(still, **{name: np.asarray(value) for name, value in changes.items()})
 
@@ -54,6 +55,7 @@ def gait(command: tuple[float, float, float] = (0.0, 0.0, 0.0), **changes: Any) 
         target=DEFAULT[None].copy(),
         swing=np.zeros((1, 4)),
         landed=np.zeros((1, 4), dtype=bool),
+        error=np.zeros((1, 3)),
     )
     return replace(quiet, **{name: np.asarray(value) for name, value in changes.items()})
 
@@ -76,6 +78,9 @@ CASES = [
     ("track_lin_vel", motion(), gait(WALK), np.exp(-0.64 / rewards.LIN_VARIANCE)),
     ("track_ang_vel", motion(base_ang_vel=[[3.0, 3.0, -0.5]]), gait((0.0, 0.0, -0.5)), 1.0),
     ("track_ang_vel", motion(base_ang_vel=[[0.0, 0.0, 1.0]]), gait(), np.exp(-1.0 / rewards.ANG_VARIANCE)),
+    ("track_mean_lin_vel", motion(), gait(WALK, error=[[0.06, -0.08, 9.0]]), np.exp(-1.0)),
+    ("track_mean_ang_vel", motion(), gait(error=[[9.0, 9.0, 0.2]]), np.exp(-2.0)),
+    ("power", motion(torque=[[3.0, -4.0] + 10 * [1.0]], joint_vel=[[2.0, 5.0] + 10 * [0.0]]), gait(), 26.0),
     ("lin_vel_z", motion(base_lin_vel=[[1.0, 1.0, -0.5]]), gait(), 0.25),
     ("ang_vel_xy", motion(base_ang_vel=[[1.0, -2.0, 9.0]]), gait(), 5.0),
     ("orientation", motion(gravity=[[0.6, 0.0, -0.8]]), gait(), 0.36),
