@@ -11,9 +11,9 @@ VELOCITY = "0.8,0,0"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of ``run``, with a velocity to walk at."""
+    """Declare the arguments of ``run``, with a velocity to walk at and a page that opens."""
     run.add_arguments(parser)
-    parser.set_defaults(velocity=VELOCITY)
+    parser.set_defaults(velocity=VELOCITY, browser=True)
 
 
 def main(args: argparse.Namespace) -> int:

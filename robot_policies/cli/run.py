@@ -30,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robot", help="a file of config/robots")
     parser.add_argument("--policy", help="a bundle: name or folder")
     parser.add_argument("--namespace", default="", help="of all nodes, for many robots side by side")
+    parser.add_argument("--terrain", help="what the robot stands on (default: flat)")
+    parser.add_argument("--camera", action="store_true", help="with the simulated depth camera")
     parser.add_argument("--headless", action="store_true", help="no viewer")
+    browser = argparse.BooleanOptionalAction
+    parser.add_argument("--browser", action=browser, default=False, help="open the viewer's page in a browser")
     parser.add_argument("--lockstep", action="store_true", help="the simulator waits for the policy; time is simulated")
     parser.add_argument("--seconds", type=float, help="end this long after activation (default: until Ctrl-C)")
     parser.add_argument("--velocity", help="VX,VY,WZ [m/s, m/s, rad/s] to command (default: none, use a teleop)")
@@ -42,6 +46,8 @@ def main(args: argparse.Namespace) -> int:
     """Run until the time is over or Ctrl-C; 0 if the robot did what it should, 1 if not, 2 for a wrong argument."""
     given, velocity = _given(args), _velocity(args.velocity)
     bringup = load_bringup(args.bringup)
+    if "browser" in bringup.arguments:
+        given.setdefault("browser", args.browser)
     values = {**bringup.arguments, **given}
     resolved = bringup.resolve(given)
     processes = Processes(resolved)
@@ -80,13 +86,14 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
         if not separator:
             raise ResourceError(expected("an argument of the bring-up", text, "NAME:=VALUE"))
         given[name] = value
-    for name in ("robot", "policy"):
+    for name in ("robot", "policy", "terrain"):
         if getattr(args, name) is not None:
             given[name] = getattr(args, name)
     if args.namespace:
         given["namespace"] = args.namespace
-    if args.headless:
-        given["headless"] = True
+    for name in ("headless", "camera"):
+        if getattr(args, name):
+            given[name] = True
     if args.lockstep:
         given["clock"] = "lockstep"
     if args.seconds is not None and not args.seconds > 0.0:

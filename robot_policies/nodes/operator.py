@@ -6,12 +6,12 @@ A person does the same with a pad and ``ros2 lifecycle``. It uses what any other
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import TwistStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from nav_msgs.msg import Odometry
@@ -21,9 +21,11 @@ from std_srvs.srv import SetBool, Trigger
 
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.nodes import diagnostics
-from robot_policies.nodes.conversions import set_stamp, to_ns
-from robot_policies.nodes.runtime import BEST_EFFORT, RELIABLE, Spinner
+from robot_policies.nodes.conversions import to_ns
+from robot_policies.nodes.runtime import BEST_EFFORT, Spinner
 from robot_policies.nodes.track import Track
+from robot_policies.nodes.velocity_ranges import Velocity
+from robot_policies.nodes.velocity_source import VelocitySource
 
 VELOCITY_PERIOD_NS = 100_000_000  # well within the usual 0.5 s limit of a velocity command's age
 ANSWER_LIMIT = 5.0  # [s]
@@ -47,15 +49,14 @@ class Operator:
         self.robot: dict[str, Any] = {}
         self.policy: dict[str, Any] = {}
         self.track = Track()
-        self._velocity = TwistStamped()
-        self._commanding = False
+        self._velocity: Velocity | None = None
         self._next_velocity_ns = 0
         namespace = node.get_namespace().rstrip("/")
         self._robot_name, self._policy_name = f"{namespace}/robot_node", f"{namespace}/policy_node"
         self._triggers = {name: node.create_client(Trigger, name) for name in ("stand", "damp", "estop", "reset")}
         self._arm = node.create_client(SetBool, "arm")
         self._transition = node.create_client(ChangeState, "policy_node/change_state")
-        self._cmd_vel = node.create_publisher(TwistStamped, "cmd_vel", RELIABLE)
+        self._cmd_vel = VelocitySource(node)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics, 10)
         node.create_subscription(JointState, "joint_states", self._state, BEST_EFFORT)
         node.create_subscription(Odometry, "ground_truth/odom", self.track.add, BEST_EFFORT)
@@ -83,10 +84,8 @@ class Operator:
         self.call(self._triggers["damp"], Trigger.Request())
 
     def command(self, lin_vel_x: float, lin_vel_y: float, ang_vel_z: float) -> None:
-        """Command a velocity from now on."""
-        linear, angular = self._velocity.twist.linear, self._velocity.twist.angular
-        linear.x, linear.y, angular.z = lin_vel_x, lin_vel_y, ang_vel_z
-        self._commanding = True
+        """Command a velocity from now on, until somebody else commands one: then it is theirs, for good."""
+        self._velocity = Velocity(lin_vel_x, lin_vel_y, ang_vel_z)
 
     def run(self, done: Callable[[], bool]) -> None:
         """Serve until ``done()``."""
@@ -139,7 +138,10 @@ class Operator:
 
     def _state(self, message: JointState) -> None:
         self.stamp_ns = to_ns(message.header.stamp)
-        if self._commanding and self.stamp_ns >= self._next_velocity_ns:
+        if self._velocity is not None and self._cmd_vel.other_at > -math.inf:
+            # Whoever lets go of a dead-man button wants the robot to stop, not to walk on as before.
+            self._node.get_logger().info("somebody else commands the velocity: the one given here ends")
+            self._velocity = None
+        if self._velocity is not None and self.stamp_ns >= self._next_velocity_ns:
             self._next_velocity_ns = self.stamp_ns + VELOCITY_PERIOD_NS
-            set_stamp(self._velocity.header.stamp, self.stamp_ns)
-            self._cmd_vel.publish(self._velocity)
+            self._cmd_vel.publish(self._velocity, self.stamp_ns)

@@ -18,7 +18,7 @@ from robot_policies.nodes.keyboard import HELP, KeyboardTeleop, RawTerminal
 from robot_policies.nodes.parameters import parameter
 from robot_policies.nodes.robot_services import RobotServices
 from robot_policies.nodes.runtime import LATCHED, RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
-from robot_policies.nodes.velocity_ranges import ZERO, Velocity, VelocityRanges, velocity_range
+from robot_policies.nodes.velocity_ranges import RANGE_DEFAULTS, ZERO, Velocity, VelocityRanges, velocity_range
 
 POLL = 0.01  # [s] between looks at the device: what an emergency stop waits at most
 ZEROS = 5  # zero commands after the dead-man button was released, before silence
@@ -85,14 +85,6 @@ class TeleopNode(Node):
 
     def _on_mode(self, message: String) -> None:
         self.mode = message.data
-
-
-# What the shipped policies take; the bundle clamps to its own ranges in any case. [m/s], [m/s], [rad/s]
-RANGE_DEFAULTS = (
-    ("lin_vel_x", [-0.5, 1.0]),
-    ("lin_vel_y", [-0.5, 0.5]),
-    ("ang_vel_z", [-1.0, 1.0]),
-)
 
 
 def main(args: Sequence[str] | None = None) -> int:

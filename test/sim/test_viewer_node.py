@@ -7,8 +7,8 @@ import re
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from robot_policies.nodes.conversions import set_stamp
 from robot_policies.nodes.runtime import LATCHED, RELIABLE
-from robot_policies.nodes.viewer_page import MODE_COLOURS
+from robot_policies.nodes.viewer_text import MODE_COLOURS
 
 MODULE = "robot_policies.nodes.viewer_node"
 URDF = """<robot name="two_links">
@@ -79,7 +79,7 @@ class Robot:
 
     def _service(self, name: str) -> Any:
         def callback(request: Any, response: Any) -> Any:
-            self.calls.append(name)
+            self.calls.append("disarm" if name == "arm" and not request.data else name)
             response.success, response.message = True, f"{name} <done>"
             return response
 
@@ -96,6 +96,15 @@ class Robot:
         for message, publisher in ((odometry, self.truth), (imu, self.imu), (joints, self.joints)):
             if truth or publisher is not self.truth:
                 publisher.publish(message)
+
+    def until(self, client: PageClient, done: Callable[[], Any], seconds: float = 15.0, **state: Any) -> bool:
+        """Publish states while the page is read, until ``done()``; return whether it is done in time."""
+        end = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > end:
+                return False
+            self.drive(client, 0.1, **state)
+        return True
 
     def drive(self, client: PageClient, seconds: float, **state: Any) -> None:
         """Publish states at 50 Hz while the page is read."""
@@ -121,7 +130,7 @@ def page(probe: Probe, domain: int, port: int, *parameters: str) -> Iterator[Pag
 def test_the_robot_of_the_description_moves_as_its_joints_and_base_do(probe: Probe, domain: int) -> None:
     robot = Robot(probe)
     with page(probe, domain, free_port()) as client:
-        robot.drive(client, 2.0, hip=0.0)
+        assert robot.until(client, lambda: len(client.of("MeshMessage")) == 2, hip=0.0)
         meshes = {m["name"] for m in client.of("MeshMessage")}
         assert meshes == {"/world/robot/visual_0", "/world/robot/leg/visual_0"}
         robot.drive(client, 1.0, hip=0.6, x=2.5, roll=0.2)
@@ -139,21 +148,20 @@ def test_mode_and_velocities_are_told_and_what_comes_from_outside_is_escaped(pro
         message = TwistStamped()
         message.twist.linear.x = 0.8
         robot.command.publish(message)
-        for _ in range(8):
+
+        def told() -> bool:
             robot.command.publish(message)
-            robot.drive(client, 0.25, hip=0.1, x=1.0)
-        assert ">active<" in client.html
-        assert "two_links" in client.html
-        assert "+0.80" in client.html
-        assert "+0.75" in client.html
-        assert re.search(r"[01]\.\d\d &times; real time", client.html)
+            return all(text in client.html for text in (">active<", "two_links", "+0.80", "+0.75"))
+
+        assert robot.until(client, told, hip=0.1, x=1.0)
+        assert robot.until(client, lambda: re.search(r"[01]\.\d\d &times; real time", client.html), hip=0.1, x=1.0)
         robot.mode.publish(String(data="landing:<b>sit</b>"))
         for name, text in (("/robot_node", "landing:sit: tilt: 1.2 rad <"), ("/r2/robot_node", "damping: not ours")):
             robot.diagnostics.publish(DiagnosticArray(status=[DiagnosticStatus(name=name, message=text)]))
-        robot.drive(client, 1.5, hip=0.1, x=3.0)
+        assert robot.until(client, lambda: ">tilt: 1.2 rad &lt;<" in client.html, hip=0.1, x=3.0)
+        robot.drive(client, 1.2, hip=0.1, x=3.0)
         assert "landing:&lt;b&gt;sit&lt;/b&gt;" in client.html
         assert MODE_COLOURS["landing"] in client.html
-        assert ">tilt: 1.2 rad &lt;<" in client.html
         assert "not ours" not in client.html
         assert "+0.80" not in client.html, "a command that comes no more is not shown"
         assert "2.0 m gone" in client.html
@@ -162,7 +170,8 @@ def test_mode_and_velocities_are_told_and_what_comes_from_outside_is_escaped(pro
 def test_without_anybody_who_locates_it_the_robot_stands_on_its_lowest_part(probe: Probe, domain: int) -> None:
     robot = Robot(probe)
     with page(probe, domain, free_port()) as client:
-        robot.drive(client, 2.0, hip=0.0, truth=False)
+        robot.until(client, lambda: "/world/robot" in client.places, hip=0.0, truth=False)
+        robot.drive(client, 1.0, hip=0.0, truth=False)
         assert client.places["/world/robot"] == pytest.approx([0.0, 0.0, 0.3])
         robot.drive(client, 1.0, hip=math.pi, truth=False)
         assert client.places["/world/robot"] == pytest.approx([0.0, 0.0, 0.05]), "on its belly, legs up"
@@ -171,13 +180,14 @@ def test_without_anybody_who_locates_it_the_robot_stands_on_its_lowest_part(prob
 def test_a_press_calls_its_service_and_the_answer_is_shown(probe: Probe, domain: int) -> None:
     robot = Robot(probe)
     with page(probe, domain, free_port()) as client:
-        robot.drive(client, 1.5, hip=0.0)
+        assert robot.until(client, lambda: ">active<" in client.html, hip=0.0)
         called = []
         for label, service in (
             ("Reset", "reset"),
             ("Stand", "stand"),
             ("Damp", "damp"),
             ("Arm", "arm"),
+            ("Disarm", "disarm"),
             ("STOP", "estop"),
         ):
             called.append(service)
@@ -185,8 +195,8 @@ def test_a_press_calls_its_service_and_the_answer_is_shown(probe: Probe, domain:
             client.press(label)
             assert probe.until(lambda called=called: robot.calls == called, 5.0), label
             assert time.monotonic() - started < 1.0
-            robot.drive(client, 0.6, hip=0.0)
-            assert f"{service} &lt;done&gt;" in client.html
+            answer = f"{service}: {service.removeprefix('dis')} &lt;done&gt;"
+            assert robot.until(client, lambda answer=answer: answer in client.html, 5.0, hip=0.0), answer
         assert robot.calls == called, "each once"
 
 
@@ -205,17 +215,40 @@ def _other_address() -> str:
     return "127.0.0.2"
 
 
-def test_a_port_in_use_is_one_line_and_exit_code_3(domain: int) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
+def test_a_port_in_use_gives_the_next_free_one_and_says_so(domain: int) -> None:
+    with occupied(1) as port, running(command(MODULE, f"port:={port}"), domain) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.fullmatch(r"viewer: http://127\.0\.0\.1:(\d+) \(port (\d+) is taken; viewer_port:=PORT .*\)\n", line)
+        assert found is not None, line
+        assert (port < int(found[1]) < port + 10, int(found[2])) == (True, port)
+        assert "<html" in urllib.request.urlopen(f"http://127.0.0.1:{found[1]}/", timeout=5).read().decode()
+
+
+def test_ten_ports_in_use_are_one_line_and_exit_code_3(domain: int) -> None:
+    with occupied(10) as port:
         done = run_to_end(MODULE, domain, f"port:={port}")
     assert done.returncode == 3
-    assert re.fullmatch(
-        rf"error: viewer: 127\.0\.0\.1:{port}; found .*in use.*; valid: another port, .*\n", done.stderr
-    )
+    line = rf"error: viewer: 127\.0\.0\.1:{port}; found .*in use.*; valid: another port, .*\n"
+    assert re.fullmatch(line, done.stderr)
     assert done.stdout == ""
+
+
+@contextmanager
+def occupied(count: int) -> Iterator[int]:
+    """Take ``count`` ports in a row; give the first."""
+    while True:
+        with ExitStack() as stack:
+            first = free_port()
+            try:
+                for port in range(first, first + count):
+                    other = stack.enter_context(socket.socket())
+                    other.bind(("127.0.0.1", port))
+                    other.listen()
+            except (OSError, OverflowError):
+                continue
+            yield first
+            return
 
 
 @pytest.mark.parametrize(
@@ -224,7 +257,9 @@ def test_a_port_in_use_is_one_line_and_exit_code_3(domain: int) -> None:
         ("port:=99999", 3, "99999"),
         ("host:=203.0.113.7", 3, "203.0.113.7"),
         ("rate:=1000.0", 2, "1 to 60 Hz"),
-        ("prot:=8080", 2, "found prot; valid: cmd_vel_stamped, host, port"),
+        ("depth_far:=0.1", 2, "0 <= near < far"),
+        ("lin_vel_x:=[0.5, 1.0]", 2, "two finite numbers around zero"),
+        ("prot:=8080", 2, "found prot; valid: ang_vel_z, browser, cmd_vel_stamped"),
     ],
 )
 def test_what_cannot_be_is_one_line(domain: int, parameter: str, code: int, says: str) -> None:
@@ -239,8 +274,7 @@ def test_a_broken_description_is_told_and_a_good_one_after_it_is_drawn(probe: Pr
         robot.drive(client, 1.5, hip=0.0)
         assert not client.of("MeshMessage")
         robot.description.publish(String(data=URDF))
-        robot.drive(client, 1.5, hip=0.0)
-        assert client.of("MeshMessage")
+        assert robot.until(client, lambda: client.of("MeshMessage"), hip=0.0)
 
 
 def test_two_ctrl_c_end_it_in_order(probe: Probe, domain: int) -> None:
