@@ -86,6 +86,7 @@ setup(
         "onnxruntime>=1.20",
         "pydantic>=2.10,<3",
         "pysdl2-dll>=2.32",
+        "rich>=11.2",
         "typing_extensions>=4.12",
         "viser>=1.1,<2",
     ],

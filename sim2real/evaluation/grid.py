@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -16,6 +16,8 @@ LIN_VEL_Y = (-0.4, 0.0, 0.4)  # [m/s]
 ANG_VEL_Z = (-1.0, 0.0, 1.0)  # [rad/s]
 COMMANDS: tuple[Velocity, ...] = tuple(product(LIN_VEL_X, LIN_VEL_Y, ANG_VEL_Z))
 SECONDS = 6.0  # [s] of each episode, the settling time included
+ABS_ERROR, MEAN_ERROR = "mean_abs_error", "mean_velocity_error"
+MEANS = ("speed_mps", "lin_vel_y", "ang_vel_z")  # the metrics that hold the means of the axes
 UNITS = {"lin_vel_x": "m/s", "lin_vel_y": "m/s", "ang_vel_z": "rad/s"}
 
 
@@ -30,14 +32,18 @@ def grid_cards(cells: Sequence[Cell], episodes: Sequence[Sequence[Episode]]) -> 
     for cell, found in zip(cells, episodes, strict=True):
         job, key = cell.job, (cell.policy.label, cell.job.plant)
         card = cards.setdefault(key, _head(cell))
-        errors = {axis: _mean([_errors(job, episode)[axis] for episode in found]) for axis in AXES}
         falls = sum(_down(episode) for episode in found)
-        card["cells"].append({"command": list(job.command), "falls": falls, "mean_abs_error": errors})
+        card["cells"].append(
+            {
+                "command": list(job.command),
+                "falls": falls,
+                ABS_ERROR: _means([_abs_errors(job, episode) for episode in found]),
+                MEAN_ERROR: _means([_mean_errors(job, episode) for episode in found]),
+            }
+        )
     for card in cards.values():
         card["falls"] = sum(entry["falls"] for entry in card["cells"])
-        card["mean_abs_error"] = {
-            axis: _mean([entry["mean_abs_error"][axis] for entry in card["cells"]]) for axis in AXES
-        }
+        card |= {kind: _means([entry[kind] for entry in card["cells"]]) for kind in (ABS_ERROR, MEAN_ERROR)}
     return list(cards.values())
 
 
@@ -50,10 +56,15 @@ def grid_table(cards: Sequence[dict[str, Any]]) -> str:
         [f"{value:g}" for value in entries[0]["command"]] + [text for entry in entries for text in _row(entry)]
         for entries in zip(*(card["cells"] for card in cards), strict=True)
     ]
-    mean = ["mean", "", "", *(text for card in cards for text in _row(card))]
-    note = f"mean absolute error of {', '.join(f'{axis} [{UNITS[axis]}]' for axis in AXES)}; falls of "
-    note += f"{cards[0]['seeds']} episodes a command, {cards[0]['seeds'] * len(rows)} in all"
-    return "\n".join([aligned([head, units, *rows, mean]), note])
+    mean, steady = (
+        [name, "", "", *(text for card in cards for text in _row(card, kind))]
+        for name, kind in (("mean", ABS_ERROR), ("sway out", MEAN_ERROR))
+    )
+    note = (
+        f"mean absolute error of {', '.join(f'{axis} [{UNITS[axis]}]' for axis in AXES)}; "
+        f"sway out: of the mean velocity of each episode\nfalls of {cards[0]['seeds']} episodes a command, {cards[0]['seeds'] * len(rows)} in all"
+    )
+    return "\n".join([aligned([head, units, *rows, mean, steady]), note])
 
 
 def _head(cell: Cell) -> dict[str, Any]:
@@ -70,23 +81,37 @@ def _head(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _errors(job: Job, episode: Episode) -> dict[str, float]:
+def _abs_errors(job: Job, episode: Episode) -> dict[str, float]:
     """Return the mean absolute errors of one episode; who does not walk any more moves with velocity zero."""
-    whole = job.seconds - job.course.settle
-    seen = min(whole, max(0.0, episode.metrics["active_s"] - job.course.settle))
+    share = _share(job, episode)
     return {
-        axis: (episode.metrics[f"{axis}_abs_error"] * seen + abs(asked) * (whole - seen)) / whole
+        axis: episode.metrics[f"{axis}_abs_error"] * share + abs(asked) * (1.0 - share)
         for axis, asked in zip(AXES, job.command, strict=True)
     }
+
+
+def _mean_errors(job: Job, episode: Episode) -> dict[str, float]:
+    """Return how far the mean velocity of one episode is from the command, the sway of the gait left out."""
+    share = _share(job, episode)
+    return {
+        axis: abs(episode.metrics[name] * share - asked)
+        for axis, name, asked in zip(AXES, MEANS, job.command, strict=True)
+    }
+
+
+def _share(job: Job, episode: Episode) -> float:
+    """Return the share of the judged time that the robot was active in."""
+    whole = job.seconds - job.course.settle
+    return min(1.0, max(0.0, episode.metrics["active_s"] - job.course.settle) / whole)
 
 
 def _down(episode: Episode) -> bool:
     return episode.fell or bool(episode.trips)
 
 
-def _row(entry: dict[str, Any]) -> list[str]:
-    return [*(f"{entry['mean_abs_error'][axis]:.3f}" for axis in AXES), str(entry["falls"])]
+def _row(entry: dict[str, Any], kind: str = "mean_abs_error") -> list[str]:
+    return [*(f"{entry[kind][axis]:.3f}" for axis in AXES), str(entry["falls"])]
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+def _means(errors: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {axis: sum(error[axis] for error in errors) / len(errors) for axis in AXES}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -16,8 +17,10 @@ BASE = Job("x", "go2", load_course("flat"), 0.0, 0, SECONDS, (0.0, 0.0, 0.0))
 ONE, TWO = Policy("bundles/one", "one"), Policy("bundles/two", "two")
 
 
-def episode(x: float, y: float, turn: float, active_s: float = SECONDS, fell: bool = False) -> Episode:
-    metrics = {
+def episode(
+    x: float, y: float, turn: float, active_s: float = SECONDS, fell: bool = False, means: Sequence[float] = (0, 0, 0)
+) -> Episode:
+    metrics = dict(zip(("speed_mps", "lin_vel_y", "ang_vel_z"), means, strict=True)) | {
         "lin_vel_x_abs_error": x, "lin_vel_y_abs_error": y, "ang_vel_z_abs_error": turn, "active_s": active_s,
     }  # fmt: skip
     return Episode(0, not fell, (), fell, metrics, (), (), ())
@@ -51,6 +54,13 @@ def test_who_has_fallen_stands_still_for_the_rest_of_the_time(active_s: float, e
     assert card["falls"] == 1
 
 
+def test_with_the_sway_out_it_is_the_mean_velocity_that_counts() -> None:
+    cells = grid_cells(BASE, [ONE], [(0.6, 0.0, -1.0)], ["nominal"], 2)
+    found = [[episode(0.3, 0.2, 0.4, means=(0.5, 0.0, -0.9)), episode(0.3, 0.2, 0.4, 4.0, True, (0.6, 0.2, -1.0))]]
+    (card,) = grid_cards(cells, found)  # the second one walks half of its time
+    assert card["mean_velocity_error"] == pytest.approx({"lin_vel_x": 0.2, "lin_vel_y": 0.05, "ang_vel_z": 0.3})
+
+
 def test_a_trip_counts_as_a_fall() -> None:
     tripped = replace(episode(0.0, 0.0, 0.0), trips=((1.0, "tilt", "1.2 rad"),))
     (card,) = grid_cards(grid_cells(BASE, [ONE], [(0.0, 0.0, 0.0)], ["nominal"], 1), [[tripped]])
@@ -66,4 +76,5 @@ def test_the_table_has_the_policies_side_by_side() -> None:
     assert lines[2].split()[:4] == ["0.3", "0", "0", "0.000"] and lines[2].split()[7] == "0.020"
     assert lines[3].split()[:4] == ["0.6", "-0.4", "1", "0.010"]
     assert lines[4].split()[:2] == ["mean", "0.005"]
-    assert "1 episodes a command, 2 in all" in lines[5]
+    assert lines[5].split()[:3] == ["sway", "out", "0.450"]
+    assert "1 episodes a command, 2 in all" in lines[7]
