@@ -1,0 +1,224 @@
+"""The benchmarks, in groups that share their processes. Each fills a report; what it cannot measure it raises."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from robot_policies import resources
+from robot_policies.exceptions import RobotError
+from sim2real.benchmark.children import busy, fifo_permitted, running
+from sim2real.benchmark.figures import Report
+from sim2real.benchmark.stack import FORWARD, Stack, cpu_of, phase, within
+from sim2real.benchmark.walk import POLICY, ROBOT
+
+PERIOD_S = 0.02  # [s], 50 Hz
+CHILD_LIMIT = 120.0  # [s] more than it measures, for a process on a busy machine
+NO_FIFO = "without SCHED_FIFO: the right is missing (rtprio in limits.conf, or CAP_SYS_NICE)"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How much to measure, and where to write meanwhile."""
+
+    scratch: Path
+    seconds: float  # [s] of the main phase of each group
+    ticks: int  # back to back
+    kills: int
+
+    @property
+    def short(self) -> float:
+        """Length of the other phases [s]."""
+        return self.seconds / 2
+
+
+def tick(report: Report, settings: Settings) -> None:
+    """One tick, back to back and on deadlines."""
+    samples = _child("tick_child", settings, "tick", "paced")
+    for name in ("observation", "inference", "decoding", "safety", "tick"):
+        report.add(name, samples[name])
+    for name in ("observation", "inference", "decoding", "safety", "tick"):
+        report.add(f"{name}_paced", samples[f"{name}_paced"])
+
+
+def pacing(report: Report, settings: Settings) -> None:
+    """Absolute deadlines against sleeping for a period after the work, both with a real tick as the work."""
+    samples = _child("tick_child", settings, "paced", "sleeping")
+    for ours, name in ((True, "pacing"), (False, "sleep_after_work")):
+        late = samples[f"{name}_lateness"]
+        report.add(f"{name}_lateness", late, "against the schedule it began with" if not ours else "")
+        drift_ms = samples[f"{name}_drift"][0] / 1e6 / (len(late) * PERIOD_S)
+        report.add_value(f"{name}_drift", round(drift_ms, 3), "ms per s")
+    report.ratio("sleep_after_work_lateness / pacing_lateness, p50", "sleep_after_work_lateness", "pacing_lateness")
+
+
+def eager(report: Report, settings: Settings) -> None:
+    """The same tick in eager PyTorch, where that is installed."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        report.note("eager_tick", "not measured: PyTorch is not installed (pip install torch)")
+        return
+    for name, values in _child("eager_child", settings).items():
+        report.add(name, values)
+    report.ratio("eager_tick / tick, p50", "eager_tick", "tick")
+    report.ratio("eager_tick_paced / tick_paced, p50", "eager_tick_paced", "tick_paced")
+
+
+def ros(report: Report, settings: Settings) -> None:
+    """From a published state to its command through two processes, and how ticks begin, while the robot walks."""
+    stack, spans, notes = _phases(settings, {}, FORWARD)
+    samples = stack.samples()
+    for name in ("state_to_command", "taken_to_tick", "stamp_to_tick", "tick_lateness"):
+        for suffix, span in spans.items():
+            report.add(f"{name}{suffix}", within(samples.get(name, []), span), notes.get(suffix, ""))
+
+
+def wake(report: Report, settings: Settings) -> None:
+    """How late the complete robot node wakes at 500 Hz. A mock: the simulator's step does not divide 2 ms."""
+    path = settings.scratch / "500hz" / f"{ROBOT}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    robot = yaml.safe_load(resources.find("robots", ROBOT).read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump({**robot, "state_rate": 500.0}), encoding="utf-8")
+    stack, spans, notes = _phases(settings, {"robot": str(path), "backend": "mock"}, 0.0)
+    samples = stack.samples()
+    for suffix, span in spans.items():
+        report.add(f"wake_500hz{suffix}", within(samples.get("wake", []), span), notes.get(suffix, ""))
+
+
+def kill(report: Report, settings: Settings) -> None:
+    """From the death of a policy process to the first landing command that is heard."""
+    delays: list[int] = []
+    with Stack(settings.scratch) as stack:
+        operator = stack.operator
+        for number in range(settings.kills):
+            if number:
+                stack.restart_policy()
+            operator.stand()
+            operator.activate()
+            operator.listen(True)
+            operator.drive(0.6 + 0.0137 * number)  # another phase of the tick each time
+            killed = time.monotonic()
+            policy = stack.children.pop("policy_node")
+            policy.kill()
+            delays.append(round(operator.first_sent("damping", killed) * 1e9))
+            operator.wait(lambda: str(operator.robot.get("mode")).startswith("landing"), 5.0, "a landing")
+            operator.listen(False)
+    report.add("policy_killed_to_landing", delays)
+
+
+def nodes(report: Report, settings: Settings) -> None:
+    """Robot with simulator, policy, camera and viewer: as fast as time, and as fast as it goes."""
+    others = ("sim2real.bridges.depth_camera_node", "robot_policies.nodes.viewer_node")
+    with Stack(settings.scratch, {}, others) as stack:
+        stack.walk()
+        before, cycles, begun = cpu_of(stack.children), _cycles(stack), time.monotonic()
+        stack.operator.drive(settings.seconds, FORWARD)
+        after, passed = cpu_of(stack.children), time.monotonic() - begun
+        _awake(stack)
+        simulated = (_cycles(stack) - cycles) / 200.0
+        told = time.monotonic() - begun
+    report.add_value("all_nodes_real_time_factor", round(simulated / told, 3), "x")
+    used = {name: (after[name] - before[name]) / passed for name in after}
+    report.add_value("all_nodes_cores", round(sum(used.values()), 3), f"of {os.cpu_count()} cores")
+    for name, share in used.items():
+        report.add_value(f"cpu_{name}", round(share, 3), "CPU s per s")
+    _lockstep(report, settings, others)
+
+
+def offline(report: Report, settings: Settings) -> None:
+    """Evaluation without ROS, on one core, as a user starts it."""
+    cells = settings.scratch / "cells.json"
+    arguments = ["-m", "robot_policies.cli", "eval", POLICY, "--course", "flat", "--seeds", "3", "--jobs", "1"]
+    with running([*arguments, "--seconds", "20", "--json", str(cells)], settings.scratch / "eval.log") as child:
+        child.wait(CHILD_LIMIT)
+    cell = json.loads(cells.read_text(encoding="utf-8"))[0]
+    factors = [episode["metrics"]["real_time_factor"] for episode in cell["episodes"]]
+    note = f"median of {len(factors)} episodes, {min(factors):.1f} to {max(factors):.1f}"
+    report.add_value("offline_real_time_factor", round(statistics.median(factors), 2), "x per core", note)
+
+
+Group = Callable[[Report, Settings], None]
+GROUPS: Mapping[str, Group] = {
+    "tick": tick,
+    "eager": eager,
+    "pacing": pacing,
+    "ros": ros,
+    "wake": wake,
+    "kill": kill,
+    "nodes": nodes,
+    "offline": offline,
+}
+
+
+def _child(module: str, settings: Settings, *parts: str) -> dict[str, list[int]]:
+    """Run one of our child processes and return its samples [ns]. Raises ``RobotError`` with its last words."""
+    result = settings.scratch / f"{module}.result.json"
+    arguments = ["-m", f"sim2real.benchmark.{module}", str(result), str(settings.ticks), f"{settings.seconds}", *parts]
+    with running(arguments, settings.scratch / f"{module}.log") as child:
+        child.wait(CHILD_LIMIT + 4 * settings.seconds)
+    samples: dict[str, list[int]] = json.loads(result.read_text(encoding="utf-8"))
+    return samples
+
+
+def _phases(
+    settings: Settings, robot: Mapping[str, object], forward: float
+) -> tuple[Stack, dict[str, tuple[int, int]], dict[str, str]]:
+    """Run both nodes quiet and loaded, with and without SCHED_FIFO; return the ended stack, spans and notes."""
+    spans: dict[str, tuple[int, int]] = {}
+    permitted = fifo_permitted()
+    notes = {} if permitted else {"": NO_FIFO, "_loaded": NO_FIFO}
+    with Stack(settings.scratch, robot) as stack:
+        stack.walk()
+        for fifo in (True, False) if permitted else (False,):
+            stack.schedule(fifo)
+            for loaded in (False, True):
+                suffix = ("" if fifo or not permitted else "_no_fifo") + ("_loaded" if loaded else "")
+                _awake(stack)
+                with busy((os.cpu_count() or 1) if loaded else 0, settings.scratch), phase(spans, suffix):
+                    stack.operator.drive(settings.seconds if suffix == "" else settings.short, forward)
+                _note_landing(stack, suffix, notes)
+    return stack, spans, notes
+
+
+def _awake(stack: Stack) -> None:
+    """Hear the nodes once more, and walk again after a landing."""
+    operator = stack.operator
+    told = operator.told["/robot_node"]
+    operator.wait(lambda: operator.told["/robot_node"] > told, 5.0, "diagnostics of the robot node")
+    if operator.robot.get("mode") != "active":
+        operator.stand()
+        operator.activate(configured=True)
+        operator.drive(0.5, FORWARD)
+
+
+def _note_landing(stack: Stack, suffix: str, notes: dict[str, str]) -> None:
+    operator = stack.operator
+    told = operator.told["/robot_node"]
+    operator.wait(lambda: operator.told["/robot_node"] > told, 5.0, "diagnostics of the robot node")
+    if operator.robot.get("mode") != "active":
+        notes[suffix] = "; ".join(filter(None, (notes.get(suffix, ""), f"tripped: {operator.robot.get('message')}")))
+
+
+def _cycles(stack: Stack) -> int:
+    return int(stack.operator.robot["cycles"])
+
+
+def _lockstep(report: Report, settings: Settings, others: Sequence[str]) -> None:
+    with Stack(settings.scratch, {"clock": "lockstep", "speed": 0.0}, others) as stack:
+        stack.walk()
+        _awake(stack)
+        cycles, begun = _cycles(stack), time.monotonic()
+        stack.operator.drive(settings.short)
+        _awake(stack)
+        factor = (_cycles(stack) - cycles) / 200.0 / (time.monotonic() - begun)
+    if factor <= 0.0:
+        raise RobotError("no cycle of the simulator in lockstep")
+    report.add_value("all_nodes_lockstep_factor", round(factor, 2), "x", "as fast as it goes")

@@ -1,0 +1,107 @@
+"""A node as the user starts it, that also keeps the raw samples of what its diagnostics show as percentiles.
+
+``python -m sim2real.benchmark.recorded_node RESULT robot_node|policy_node --ros-args ...``: the node's own ``main``
+with its monitor replaced by one that notes each sample with its time. The samples are written as the node ends.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from robot_policies.nodes import policy_node, robot_node
+from robot_policies.nodes.policy_monitor import PolicyMonitor
+from robot_policies.nodes.robot_monitor import RobotMonitor
+from robot_policies.nodes.state_assembler import StateAssembler
+from robot_policies.types import PolicyRecord
+
+KEPT = 256  # states that a command may still answer
+
+
+class Tape:
+    """Samples by name, each with the monotonic time at which it was taken [ns]."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, array[int]] = {}
+
+    def add(self, name: str, value_ns: int) -> None:
+        """Note a sample."""
+        kept = self._samples.get(name)
+        if kept is None:
+            kept = self._samples[name] = array("q")
+        kept.append(time.monotonic_ns())
+        kept.append(value_ns)
+
+    def write(self, path: Path) -> None:
+        """Write name -> [[time, value], ...]."""
+        pairs = {name: list(zip(kept[::2], kept[1::2], strict=True)) for name, kept in self._samples.items()}
+        path.write_text(json.dumps(pairs), encoding="utf-8")
+
+
+TAPE = Tape()
+
+
+class RecordedRobotMonitor(RobotMonitor):
+    """Notes how late each cycle woke up, and how long each command took."""
+
+    def __init__(self, *args: Any) -> None:
+        """As ``RobotMonitor``."""
+        super().__init__(*args)
+        self._out: dict[int, int] = {}
+
+    def published(self, stamp_ns: int, now_ns: int) -> None:
+        """Note the moment before the first part of a state is published."""
+        super().published(stamp_ns, now_ns)
+        TAPE.add("wake", max(now_ns - stamp_ns, 0))
+        self._out[stamp_ns] = time.monotonic_ns()
+        if len(self._out) > KEPT:
+            del self._out[next(iter(self._out))]
+
+    def taken(self, stamp_ns: int) -> None:
+        """Note how long ago the state went out that a command answers."""
+        if stamp_ns in self._out:
+            TAPE.add("state_to_command", time.monotonic_ns() - self._out[stamp_ns])
+        super().taken(stamp_ns)
+
+
+class RecordedPolicyMonitor(PolicyMonitor):
+    """Notes when each tick began, against its state's stamp and against the message that completed the state."""
+
+    def ticked(self, record: PolicyRecord, missed: int, late_ns: int, begun_ns: int) -> None:
+        """Note a tick."""
+        super().ticked(record, missed, late_ns, begun_ns)
+        begun_system_ns = time.time_ns() - (time.monotonic_ns() - begun_ns)
+        TAPE.add("tick_lateness", late_ns)
+        TAPE.add("stamp_to_tick", begun_system_ns - record.inputs.state.stamp_ns)
+        TAPE.add("taken_to_tick", begun_ns - RecordedAssembler.taken_ns)
+
+
+class RecordedAssembler(StateAssembler):
+    """Notes when the newest part of a state was taken from the middleware (monotonic [ns])."""
+
+    taken_ns = 0
+
+    def _part(self, topic: str, message: Any) -> None:
+        RecordedAssembler.taken_ns = time.monotonic_ns()
+        super()._part(topic, message)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node, write its samples, and return its exit code."""
+    result, name, *ros = sys.argv[1:] if args is None else list(args)
+    robot_node.RobotMonitor = RecordedRobotMonitor  # type: ignore[misc]
+    policy_node.PolicyMonitor = RecordedPolicyMonitor  # type: ignore[misc]
+    policy_node.StateAssembler = RecordedAssembler  # type: ignore[misc]
+    node_main = {"robot_node": robot_node.main, "policy_node": policy_node.main}[name]
+    code = node_main([name, *ros])
+    TAPE.write(Path(result))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
