@@ -91,15 +91,16 @@ class RobotNode:
             self._lost_ns = None
 
     def cycle(self) -> None:
-        """One cycle: read, publish, check and filter, write, tell."""
+        """One cycle: read, publish, check and filter, write, tell. What a policy or the motors wait for comes first."""
         robot, step = self._robot, self._step
         state = robot.read(self._wait)
         begun = time.monotonic_ns()
-        truth = self._truth.ground_truth() if self._truth is not None else None
         self._monitor.published(state.stamp_ns, robot.now_ns())
-        self._topics.state(state, truth)
+        self._topics.state(state)
         record = step.cycle(state, robot.now_ns(), None if self._lockstep else time.monotonic_ns())
         self._topics.sent(robot.write(record.safe))
+        truth = self._truth.ground_truth() if self._truth is not None else None
+        self._topics.base(state, truth)
         if step.lease is None:
             self._wait.expect(None)
         self._wait.published(state.stamp_ns)

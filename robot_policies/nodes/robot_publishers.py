@@ -48,21 +48,24 @@ class RobotPublishers:
         self._odom_message = _odometry_message(frame_prefix, "odom", spec)
         self._truth_message = _odometry_message(frame_prefix, WORLD, spec)
 
-    def state(self, state: RobotState, truth: GroundTruth | None) -> None:
+    def state(self, state: RobotState) -> None:
         """Publish one state in its parts, ``joint_states`` last, so that whoever has that one has them all."""
         if self._clock is not None:
             set_stamp(self._clock_message.clock, state.stamp_ns)
             self._clock.publish(self._clock_message)
-        if truth is not None and self._truth is not None:
-            pose, twist = (truth.position, truth.quat_wxyz), (truth.base_lin_vel, truth.base_ang_vel)
-            odometry(self._truth_message, state.stamp_ns, pose, twist)
-            self._truth.publish(self._truth_message)
-        if state.base_lin_vel is not None:
-            self._estimate(state, state.base_lin_vel)
         self._state.fill(state)
         self._imu.publish(self._state.imu)
         self._feet.publish(self._state.feet)
         self._joints.publish(self._state.joints)
+
+    def base(self, state: RobotState, truth: GroundTruth | None) -> None:
+        """Publish how the base moves, estimated and true, as far as each is known: after what a policy waits for."""
+        if state.base_lin_vel is not None:
+            self._estimate(state, state.base_lin_vel)
+        if truth is not None and self._truth is not None:
+            pose, twist = (truth.position, truth.quat_wxyz), (truth.base_lin_vel, truth.base_ang_vel)
+            odometry(self._truth_message, state.stamp_ns, pose, twist)
+            self._truth.publish(self._truth_message)
 
     def sent(self, command: JointCommand | None) -> None:
         """Publish what really went out, if anything did."""
