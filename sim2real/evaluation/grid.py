@@ -60,9 +60,11 @@ def grid_table(cards: Sequence[dict[str, Any]]) -> str:
         [name, "", "", *(text for card in cards for text in _row(card, kind))]
         for name, kind in (("mean", ABS_ERROR), ("sway out", MEAN_ERROR))
     )
+    axes = ", ".join(f"{axis} [{UNITS[axis]}]" for axis in AXES)
+    seeds = cards[0]["seeds"]
     note = (
-        f"mean absolute error of {', '.join(f'{axis} [{UNITS[axis]}]' for axis in AXES)}; "
-        f"sway out: of the mean velocity of each episode\nfalls of {cards[0]['seeds']} episodes a command, {cards[0]['seeds'] * len(rows)} in all"
+        f"mean absolute error of {axes}; sway out: of the mean velocity of each episode\n"
+        f"falls of {seeds} episodes a command, {seeds * len(rows)} in all"
     )
     return "\n".join([aligned([head, units, *rows, mean, steady]), note])
 

@@ -5,7 +5,7 @@ One pure function, used by the simulated robot (n joints) and by training (envir
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,6 +25,8 @@ class MotorLimits:
     effort: Array  # peak torque [N m]
     knee_speed: Array  # fastest speed at peak torque [rad/s]
     no_load_speed: Array  # speed at which no driving torque is left [rad/s]
+    slope: Array = field(init=False)  # torque lost per speed beyond the knee [N m s/rad]
+    reserve: Array = field(init=False)  # what the falling line would give at rest [N m]
 
     def __post_init__(self) -> None:
         """Check that 0 < effort and 0 <= knee_speed < no_load_speed, all finite, or raise RobotError."""
@@ -34,6 +36,9 @@ class MotorLimits:
             raise RobotError(
                 expected("motor limits", values.tolist(), "finite, 0 < effort and 0 <= knee_speed < no_load_speed")
             )
+        slope = self.effort / (self.no_load_speed - self.knee_speed)
+        object.__setattr__(self, "slope", slope)
+        object.__setattr__(self, "reserve", self.no_load_speed * slope)
 
 
 def motor_limits(spec: RobotSpec) -> MotorLimits:
@@ -43,11 +48,9 @@ def motor_limits(spec: RobotSpec) -> MotorLimits:
 
 def torque_bounds(joint_vel: Array, limits: MotorLimits) -> tuple[Array, Array]:
     """Return the least and the greatest torque [N m] that the motors can give at ``joint_vel`` (..., n) [rad/s]."""
-    slope = limits.effort / (limits.no_load_speed - limits.knee_speed)
-    reserve = limits.no_load_speed * slope
-    falling = slope * joint_vel
-    upper = np.minimum(np.maximum(reserve - falling, 0.0), limits.effort)
-    lower = np.maximum(np.minimum(-reserve - falling, 0.0), -limits.effort)
+    falling = limits.slope * joint_vel
+    upper = np.minimum(np.maximum(limits.reserve - falling, 0.0), limits.effort)
+    lower = np.maximum(np.minimum(-limits.reserve - falling, 0.0), -limits.effort)
     return lower, upper
 
 

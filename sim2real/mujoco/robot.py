@@ -7,6 +7,7 @@ cycle in its ``wait`` and then steps with the command that was written before it
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -121,14 +122,15 @@ class MujocoRobot:
     def ground_truth(self) -> GroundTruth:
         """Return the true state at the end of the newest cycle."""
         data, places = self._data, self._map
+        qpos = owned(data.qpos)
         return GroundTruth(
             stamp_ns=self._stamp_ns,
-            position=owned(data.qpos[:3]),
-            quat_wxyz=owned(data.qpos[3:7]),
+            position=qpos[:3],
+            quat_wxyz=qpos[3:7],
             base_lin_vel=owned(data.sensordata[places.lin_vel]),
             base_ang_vel=owned(data.qvel[3:6]),
-            joint_pos=owned(data.qpos[places.qpos]),
-            qpos=owned(data.qpos),
+            joint_pos=_frozen(qpos[places.qpos]),
+            qpos=qpos,
             ground_contacts=self._ground_contacts(),
         )
 
@@ -176,23 +178,26 @@ class MujocoRobot:
 
     def _check(self) -> None:
         data = self._data
-        broken = [kind.name for kind in _BROKEN if data.warning[kind].number]
-        if broken or not (np.isfinite(data.qpos).all() and np.isfinite(data.qvel).all()):
+        counts = data.warning.number
+        broken = [kind.name for kind in _BROKEN if counts[kind]]
+        # a sum is finite only where every number is
+        if broken or not (math.isfinite(data.qpos.sum()) and math.isfinite(data.qvel.sum())):
             found = f"{', '.join(broken) or 'not finite'} after {data.time:.3f} s of simulation"
             raise RobotError(expected("physics: a finite state", found, "a new robot; look at the last commands"))
 
     def _true_state(self) -> RobotState:
         data, places = self._data, self._map
+        sensors = owned(data.sensordata)  # one copy; its parts are views that nobody can write
         return RobotState(
             stamp_ns=self._stamp_ns,
-            joint_pos=owned(data.qpos[places.qpos]),
-            joint_vel=owned(data.qvel[places.qvel]),
+            joint_pos=_frozen(data.qpos[places.qpos]),
+            joint_vel=_frozen(data.qvel[places.qvel]),
             joint_effort=owned(self._torque),
-            base_quat_wxyz=owned(data.sensordata[places.quat]),
-            base_ang_vel=owned(data.sensordata[places.gyro]),
-            base_lin_acc=owned(data.sensordata[places.acc]),
-            foot_force=owned(data.sensordata[places.foot_force]),
-            base_lin_vel=owned(data.sensordata[places.lin_vel]),
+            base_quat_wxyz=sensors[places.quat],
+            base_ang_vel=sensors[places.gyro],
+            base_lin_acc=sensors[places.acc],
+            foot_force=_frozen(sensors[places.foot_force]),
+            base_lin_vel=sensors[places.lin_vel],
         )
 
     def _ground_contacts(self) -> tuple[str, ...]:
@@ -223,6 +228,12 @@ class MujocoRobot:
         centre, half = model.geom_aabb[solid, :3], model.geom_aabb[solid, 3:]
         down = data.geom_xmat[solid].reshape(-1, 3, 3)[:, 2]
         return float((data.geom_xpos[solid, 2] + (down * centre).sum(1) - (np.abs(down) * half).sum(1)).min())
+
+
+def _frozen(array: Array) -> Array:
+    """Return an array that picking by an index has just made, read-only."""
+    array.setflags(write=False)
+    return array
 
 
 def _whole(duration: float, unit: float, what: str) -> int:

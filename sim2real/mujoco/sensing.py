@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.sensor_spec import load_imu_sensor
-from robot_policies.types import Array, RobotState, owned
+from robot_policies.types import Array, RobotState
+
+_NO_TURN = np.zeros(3)  # the attitude's own error is all that is drawn of it
 
 
 @dataclass(frozen=True)
@@ -63,18 +66,18 @@ class NoisySensors:
         """Return what the sensors report of the ``true`` state."""
         if self._silent:
             return true
-        noise = self._scale * self._rng.standard_normal(self._scale.size)
-        pos, vel, effort, turn, ang_vel, lin_acc, force = (noise[part] for part in self._parts)
-        return replace(
-            true,
-            joint_pos=owned(true.joint_pos + pos),
-            joint_vel=owned(true.joint_vel + vel),
-            joint_effort=owned(true.joint_effort + effort),
-            base_quat_wxyz=owned(turned(true.base_quat_wxyz, turn)),
-            base_ang_vel=owned(true.base_ang_vel + ang_vel),
-            base_lin_acc=owned(true.base_lin_acc + lin_acc),
-            foot_force=owned(np.maximum(true.foot_force + force, 0.0)),
-        )
+        state = np.concatenate(
+            (true.joint_pos, true.joint_vel, true.joint_effort, _NO_TURN, true.base_ang_vel, true.base_lin_acc,
+             true.foot_force)
+        )  # fmt: skip
+        state += self._scale * self._rng.standard_normal(self._scale.size)
+        feet = self._parts[-1]
+        np.maximum(state[feet], 0.0, out=state[feet])
+        state.setflags(write=False)
+        pos, vel, effort, turn, ang_vel, lin_acc, force = (state[part] for part in self._parts)
+        quat = turned(true.base_quat_wxyz, turn)
+        quat.setflags(write=False)
+        return RobotState(true.stamp_ns, pos, vel, effort, quat, ang_vel, lin_acc, force, true.base_lin_vel)
 
 
 def turned(quat_wxyz: Array, turn: Array) -> Array:
@@ -83,4 +86,4 @@ def turned(quat_wxyz: Array, turn: Array) -> Array:
     a, b, c = (0.5 * turn).tolist()
     result = np.array([w - x * a - y * b - z * c, x + w * a + y * c - z * b, y + w * b + z * a - x * c,
                        z + w * c + x * b - y * a])  # fmt: skip
-    return np.asarray(result / np.linalg.norm(result))
+    return np.asarray(result / math.sqrt(result.dot(result)))

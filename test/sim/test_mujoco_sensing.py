@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -89,6 +91,17 @@ def test_seeds() -> None:
     assert not np.array_equal(a.joint_pos, c.joint_pos)
 
 
-def test_measured_states_own_their_arrays(noisy: list[RobotState]) -> None:
-    assert not noisy[0].joint_pos.flags.writeable
-    assert noisy[0].joint_pos.base is None
+def test_measured_states_share_nothing_and_nobody_can_write_them(noisy: list[RobotState]) -> None:
+    arrays = [value for state in (noisy[0], noisy[1]) for value in vars_of(state).values()]
+    for array in arrays:
+        assert not array.flags.writeable
+        assert array.base is None or not array.base.flags.writeable
+    for name, value in vars_of(noisy[0]).items():
+        assert name == "base_lin_vel" or not np.shares_memory(value, getattr(TRUE, name))
+        assert name == "base_lin_vel" or not np.shares_memory(value, getattr(noisy[1], name))
+
+
+def vars_of(state: RobotState) -> dict[str, np.ndarray]:
+    """Return the arrays of a state by name."""
+    values = {field.name: getattr(state, field.name) for field in fields(state)}
+    return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
