@@ -17,7 +17,7 @@ from robot_policies.contract import Contract, Term
 from robot_policies.exceptions import BundleError, expected
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.safety.limits import SafetyLimits
-from robot_policies.types import Array, PolicyInputs, RobotState
+from robot_policies.types import Array, Array32, PolicyInputs, RobotState
 
 ACTIVATIONS = {"Elu": torch.nn.ELU, "Relu": torch.nn.ReLU, "Tanh": torch.nn.Tanh}
 Tensor = Any
@@ -81,7 +81,7 @@ class EagerTick:
             self._before = safe
             return np.asarray(safe.numpy())
 
-    def start(self, action: Array, target: Array) -> None:
+    def start(self, action: Array32, target: Array) -> None:
         """Take the last action and the target of the tick before the first."""
         self._last, self._before = _single(action), _single(target)
 
@@ -114,7 +114,7 @@ class EagerTick:
         return torch.where(wanted == torque, target, pos + (wanted + self._damping * vel) / self._stiffness)
 
 
-def _single(values: Array) -> Tensor:
+def _single(values: Array | Array32) -> Tensor:
     return torch.from_numpy(np.asarray(values, dtype=np.float32))
 
 

@@ -18,7 +18,7 @@ from robot_policies.control.pacing import Pacer, prepare
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.safety.limits import load_safety
 from sim2real.benchmark.eager import EagerTick
-from sim2real.benchmark.tick_child import BLOCK, PERIOD_NS, REST_S, WARM_UP
+from sim2real.benchmark.tick_child import BLOCK, PERIOD_NS, REST_S, WARM_UP, say
 from sim2real.benchmark.walk import Walk, record
 
 CLOSE = 1e-4  # [rad], of two chains of single precision arithmetic
@@ -48,7 +48,7 @@ def main() -> int:
     torch.set_num_threads(1)
     in_time = max(round(seconds * 1e9 / PERIOD_NS), 2)
     walk = record(max(WARM_UP + ticks, in_time))
-    prepare(lambda text: sys.stderr.write(f"{text}\n"))
+    prepare(say)
     back_to_back, paced, pacer = list[int](), list[int](), Pacer(PERIOD_NS)
     for number, took in enumerate(take(walk, WARM_UP + ticks), 1):
         back_to_back.append(took)

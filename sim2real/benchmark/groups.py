@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from robot_policies import resources
-from robot_policies.exceptions import RobotError
+from robot_policies.robot_spec import load_robot_spec
 from sim2real.benchmark.children import busy, fifo_permitted, running
 from sim2real.benchmark.figures import Report
 from sim2real.benchmark.stack import FORWARD, Stack, cpu_of, phase, within
@@ -119,14 +119,8 @@ def nodes(report: Report, settings: Settings) -> None:
     others = ("sim2real.bridges.depth_camera_node", "robot_policies.nodes.viewer_node")
     with Stack(settings.scratch, {}, others) as stack:
         stack.walk()
-        before, cycles, begun = cpu_of(stack.children), _cycles(stack), time.monotonic()
-        stack.operator.drive(settings.seconds, FORWARD)
-        after, passed = cpu_of(stack.children), time.monotonic() - begun
-        _awake(stack)
-        simulated = (_cycles(stack) - cycles) / 200.0
-        told = time.monotonic() - begun
-    report.add_value("all_nodes_real_time_factor", round(simulated / told, 3), "x")
-    used = {name: (after[name] - before[name]) / passed for name in after}
+        factor, used = _factor(stack, settings.seconds, FORWARD)
+    report.add_value("all_nodes_real_time_factor", round(factor, 3), "x")
     report.add_value("all_nodes_cores", round(sum(used.values()), 3), f"of {os.cpu_count()} cores")
     for name, share in used.items():
         report.add_value(f"cpu_{name}", round(share, 3), "CPU s per s")
@@ -191,8 +185,7 @@ def _phases(
 def _awake(stack: Stack) -> None:
     """Hear the nodes once more, and walk again after a landing."""
     operator = stack.operator
-    told = operator.told["/robot_node"]
-    operator.wait(lambda: operator.told["/robot_node"] > told, 5.0, "diagnostics of the robot node")
+    _told(stack)
     if operator.robot.get("mode") != "active":
         operator.stand()
         operator.activate(configured=True)
@@ -201,24 +194,31 @@ def _awake(stack: Stack) -> None:
 
 def _note_landing(stack: Stack, suffix: str, notes: dict[str, str]) -> None:
     operator = stack.operator
-    told = operator.told["/robot_node"]
-    operator.wait(lambda: operator.told["/robot_node"] > told, 5.0, "diagnostics of the robot node")
+    _told(stack)
     if operator.robot.get("mode") != "active":
         notes[suffix] = "; ".join(filter(None, (notes.get(suffix, ""), f"tripped: {operator.robot.get('message')}")))
 
 
-def _cycles(stack: Stack) -> int:
-    return int(stack.operator.robot["cycles"])
+def _factor(stack: Stack, seconds: float, forward: float) -> tuple[float, dict[str, float]]:
+    """Return simulated over real time, both from one telling of the robot node to another, and the cores in use."""
+    rate = load_robot_spec(ROBOT).state_rate
+    cycles, begun, before = *_told(stack), cpu_of(stack.children)
+    stack.operator.drive(seconds, forward)
+    more, ended, after = *_told(stack), cpu_of(stack.children)
+    return (more - cycles) / rate / (ended - begun), {
+        name: (after[name] - before[name]) / (ended - begun) for name in after
+    }
+
+
+def _told(stack: Stack) -> tuple[int, float]:
+    """Hear the robot node, and return its cycles and the time [s] of hearing them."""
+    operator, told = stack.operator, stack.operator.told["/robot_node"]
+    operator.wait(lambda: operator.told["/robot_node"] > told, 5.0, "diagnostics of the robot node")
+    return int(operator.robot["cycles"]), time.monotonic()
 
 
 def _lockstep(report: Report, settings: Settings, others: Sequence[str]) -> None:
     with Stack(settings.scratch, {"clock": "lockstep", "speed": 0.0}, others) as stack:
         stack.walk()
-        _awake(stack)
-        cycles, begun = _cycles(stack), time.monotonic()
-        stack.operator.drive(settings.short)
-        _awake(stack)
-        factor = (_cycles(stack) - cycles) / 200.0 / (time.monotonic() - begun)
-    if factor <= 0.0:
-        raise RobotError("no cycle of the simulator in lockstep")
+        factor, _ = _factor(stack, settings.short, 0.0)
     report.add_value("all_nodes_lockstep_factor", round(factor, 2), "x", "as fast as it goes")

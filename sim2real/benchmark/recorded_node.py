@@ -94,9 +94,12 @@ class RecordedAssembler(StateAssembler):
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node, write its samples, and return its exit code."""
     result, name, *ros = sys.argv[1:] if args is None else list(args)
-    robot_node.RobotMonitor = RecordedRobotMonitor  # type: ignore[misc]
-    policy_node.PolicyMonitor = RecordedPolicyMonitor  # type: ignore[misc]
-    policy_node.StateAssembler = RecordedAssembler  # type: ignore[misc]
+    for module, name_there, kind in (
+        (robot_node, "RobotMonitor", RecordedRobotMonitor),
+        (policy_node, "PolicyMonitor", RecordedPolicyMonitor),
+        (policy_node, "StateAssembler", RecordedAssembler),
+    ):
+        setattr(module, name_there, kind)
     node_main = {"robot_node": robot_node.main, "policy_node": policy_node.main}[name]
     code = node_main([name, *ros])
     TAPE.write(Path(result))

@@ -63,13 +63,18 @@ def _stages(taken: list[Tick], suffix: str) -> Samples:
     return {f"{'tick' if name == 'whole' else name}{suffix}": [getattr(t, name) for t in taken] for name in names}
 
 
+def say(text: str) -> None:
+    """Say a warning where the benchmark looks for one."""
+    sys.stderr.write(f"{text}\n")
+
+
 def main() -> int:
     """Measure and write the samples [ns] as JSON."""
     result, ticks, seconds, *parts = sys.argv[1:]
     in_time = max(round(float(seconds) * 1e9 / PERIOD_NS), 2)
     counts = {part: WARM_UP + int(ticks) if part == "tick" else in_time for part in parts}
     walk = record(max(counts.values()))
-    prepare(lambda text: sys.stderr.write(f"{text}\n"))
+    prepare(say)
     samples: Samples = {}
     for part in parts:
         samples |= PARTS[part](walk, counts[part] - (WARM_UP if part == "tick" else 0))
