@@ -101,8 +101,7 @@ class OfflineRun:
     def _activate(self, record: RobotRecord) -> Reply:
         policy, robot_step, now_ns = self._policy_step, self._robot_step, record.state.stamp_ns
         policy.reset()
-        self._velocity_command = None  # what came before counts no more
-        self._depth.clear()
+        self._velocity_command = None  # what was asked for before counts no more; what was seen has its age
         try:
             policy.check_start(record.state)
         except InputError as error:
