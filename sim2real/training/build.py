@@ -9,6 +9,7 @@ from robot_policies.robot_spec import RobotSpec, load_robot_spec
 from sim2real.mujoco.ground import Ground
 from sim2real.mujoco.plant import motor_limits
 from sim2real.mujoco.world import world_spec
+from sim2real.training.backend import choose_device
 from sim2real.training.env import WalkEnv
 from sim2real.training.grounds import make_grounds
 from sim2real.training.model import Plant, build_plant
@@ -17,18 +18,18 @@ from sim2real.training.robot import TrainedRobot
 from sim2real.training.task import Task
 
 
-def build_env(task: Task, envs: int, seed: int, threads: int = 2) -> WalkEnv:
-    """Return the environment of a task.
+def build_env(task: Task, envs: int, seed: int, threads: int = 2, device: str = "cpu") -> WalkEnv:
+    """Return the environment of a task, simulated on ``device``: auto, cpu or cuda.
 
     Raises:
-        ResourceError, SchemaError: the robot file or its model cannot be found or read.
+        ResourceError, SchemaError: the robot file or its model cannot be found or read; no such device here.
         RobotError: the robot has no model, or the model lacks a joint or a foot.
     """
     spec = load_robot_spec(task.robot)
     grounds = make_grounds(task.grounds, task.levels, task.tiles, np.random.default_rng((seed, 1)))
     plants = [load_model(spec, task.physics_dt, tile.ground) for tile in grounds.tiles]
     robot = trained_robot(spec, load_model(spec, task.physics_dt))
-    return WalkEnv(task, robot, plants, grounds, envs, seed, threads)
+    return WalkEnv(task, robot, plants, grounds, envs, seed, threads, choose_device(device))
 
 
 def load_model(spec: RobotSpec, physics_dt: float, ground: Ground | None = None) -> Plant:

@@ -11,6 +11,7 @@ from typing import Any
 
 from robot_policies.exceptions import InputError, ResourceError, expected
 from robot_policies.robot_spec import load_robot_spec
+from sim2real.training.backend import DEVICES, choose_device
 from sim2real.training.run_files import has_checkpoint
 from sim2real.training.stop import StopSignals
 from sim2real.training.task import Task
@@ -33,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of all random draws (default 0)")
     parser.add_argument("--envs", type=int, default=512, help="robots simulated side by side (default 512)")
     parser.add_argument("--threads", type=int, default=_cores(), help="of simulation and learning (default: all cores)")
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="where robots are simulated (default: a GPU if any)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT.run")
 
 
@@ -86,7 +90,9 @@ def _train(task: Task, args: argparse.Namespace, run: Path, stop: StopSignals) -
     from sim2real.training.build import build_env
     from sim2real.training.trainer import DivergedError, Trainer
 
-    env = build_env(task, args.envs, args.seed, args.threads)
+    device = choose_device(args.device)
+    _tell(f"{args.envs} robots on {'MuJoCo Warp, cuda' if device == 'cuda' else f'{args.threads} threads'}")
+    env = build_env(task, args.envs, args.seed, args.threads, device)
     trainer = Trainer(env, run, args.seed, args.resume, _tell, args.threads)
     try:
         trainer.run(60.0 * args.minutes, stopped=stop.asked)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from robot_policies.types import Array, Array32
 from sim2real.randomization.actuators import draw_actuators, redraw
+from sim2real.training.backend import simulate
 from sim2real.training.commands import CommandCurriculum, draw_commands
 from sim2real.training.fleet import Fleet
 from sim2real.training.grounds import PERIOD, Grounds
@@ -21,7 +22,6 @@ from sim2real.training.observation import Past, actor_observation, critic_extras
 from sim2real.training.rewards import total, track_lin_vel
 from sim2real.training.robot import TrainedRobot
 from sim2real.training.senses import Senses
-from sim2real.training.simulation import Batch
 from sim2real.training.task import Task
 
 _START_JOINT = 0.15  # [rad], half width of the start pose
@@ -54,7 +54,7 @@ class WalkEnv:
 
     def __init__(
         self, task: Task, robot: TrainedRobot, plants: Sequence[Plant], grounds: Grounds, envs: int, seed: int,
-        threads: int = 2,
+        threads: int = 2, device: str = "cpu",
     ) -> None:  # fmt: skip
         """Build ``envs`` robots that differ as the task says, all at a drawn moment of their episode.
 
@@ -66,12 +66,13 @@ class WalkEnv:
             envs: number of robots.
             seed: of all draws.
             threads: that simulate.
+            device: "cpu", or "cuda" for MuJoCo Warp.
         """
         self.task, self.robot, self.plant = task, robot, plants[0]
         self.rng = np.random.default_rng(seed)
         joints, feet = len(robot.joint_names), len(self.plant.feet)
         self.fleet = Fleet(task, plants, grounds, envs, self.rng)
-        self.batch = Batch([self.fleet.models[index] for index in self.fleet.which], threads)
+        self.batch = simulate([self.fleet.models[index] for index in self.fleet.which], threads, device)
         self._senses = Senses(self.plant, self.fleet, self.batch, task.cycles)
         self._memory = Memory(envs, robot.body.default_joint_pos, feet, task.control_dt)
         self._past = Past(task.history, envs, sum(term.size for term in task.terms))

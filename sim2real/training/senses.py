@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from robot_policies.types import Array
+from sim2real.training.backend import Simulation
 from sim2real.training.fleet import Fleet
 from sim2real.training.grounds import Index
 from sim2real.training.model import Plant
 from sim2real.training.motion import Bools, Motion, gravity_in_base, heading, rotate_inverse
 from sim2real.training.observation import SCAN_POINTS
-from sim2real.training.simulation import Batch
 
 _UNDER = (np.abs(SCAN_POINTS) <= 0.2).all(axis=1)  # the points under the trunk and the feet
 _NEAR = (np.abs(SCAN_POINTS) <= 0.4).all(axis=1)
@@ -21,7 +21,7 @@ _NEAR = (np.abs(SCAN_POINTS) <= 0.4).all(axis=1)
 class Senses:
     """Reads a batch; keeps the states of one control step, so that a policy may see an older one."""
 
-    def __init__(self, plant: Plant, fleet: Fleet, batch: Batch, cycles: int) -> None:
+    def __init__(self, plant: Plant, fleet: Fleet, batch: Simulation, cycles: int) -> None:
         """Keep the states of ``cycles`` robot cycles."""
         self._plant, self._fleet, self._batch = plant, fleet, batch
         self._q, self._v = list(plant.qpos), list(plant.qvel)
