@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from robot_policies.types import Array, Array32
-from sim2real.randomization.actuators import draw_actuators, redraw
 from sim2real.training.backend import simulate
 from sim2real.training.commands import CommandCurriculum, draw_commands
+from sim2real.training.drive import Drive
 from sim2real.training.fleet import Fleet
 from sim2real.training.grounds import PERIOD, Grounds
 from sim2real.training.memory import Memory
 from sim2real.training.model import Plant
-from sim2real.training.motion import Bools, Motion
+from sim2real.training.motion import Bools
 from sim2real.training.observation import Past, actor_observation, critic_extras
 from sim2real.training.rewards import total, track_lin_vel
 from sim2real.training.robot import TrainedRobot
@@ -70,23 +70,20 @@ class WalkEnv:
         """
         self.task, self.robot, self.plant = task, robot, plants[0]
         self.rng = np.random.default_rng(seed)
-        joints, feet = len(robot.joint_names), len(self.plant.feet)
         self.fleet = Fleet(task, plants, grounds, envs, self.rng)
         self.batch = simulate([self.fleet.models[index] for index in self.fleet.which], threads, device)
         self._senses = Senses(self.plant, self.fleet, self.batch, task.cycles)
-        self._memory = Memory(envs, robot.body.default_joint_pos, feet, task.control_dt)
+        self._memory = Memory(envs, robot.body.default_joint_pos, len(self.plant.feet), task.control_dt)
         self._past = Past(task.history, envs, sum(term.size for term in task.terms))
-        self._actuators = draw_actuators(task.randomization, envs, joints, self.rng)
+        self._drive = Drive(task, robot, self.plant, self.batch, self._senses, self._memory, self.rng)
         self.age = self.rng.integers(0, task.episode_steps, envs)  # [control steps]
         self.commands = CommandCurriculum(task.commands)
         self.command = draw_commands(self.commands.ranges, envs, self.rng)
         self._hold = np.zeros(envs)  # [s] left of the command
-        self._torque, self._demand, self._vel = (np.zeros((envs, joints)) for _ in range(3))
         self._wrapped = np.zeros((envs, 2))  # [m] by which robots were set back to their tile
-        self._q, self._v = list(self.plant.qpos), list(self.plant.qvel)
         everyone = np.ones(envs, dtype=bool)
         self._restart(everyone)
-        self.motion = self._sense(1)
+        self.motion = self._drive.motion()
         self._views = self._observe(everyone)
 
     def __len__(self) -> int:
@@ -104,12 +101,12 @@ class WalkEnv:
 
     def step(self, action: npt.NDArray[np.floating]) -> Outcome:
         """Advance all robots by one control step under the raw ``action`` (N, n)."""
-        task, steps = self.task, self.task.cycles * self.task.substeps
-        self._drive(np.clip(action, -task.action_clip, task.action_clip).astype(float))
+        task = self.task
+        self._drive.step(np.clip(action, -task.action_clip, task.action_clip).astype(float))
         broken = self.batch.broken()
         self.batch.restart(broken)
-        self._torque[broken], self._demand[broken], self._vel[broken] = 0.0, 0.0, 0.0
-        self.motion = self._sense(steps)
+        self._drive.forget(broken)
+        self.motion = self._drive.motion()
         self._memory.walk(self.motion, self.command)
         gait = self._memory.gait(self.command)
         reward, terms = total(self.motion, gait, task, self.robot.body)
@@ -124,7 +121,7 @@ class WalkEnv:
         self._disturb()
         self._wrap()
         self._restart(done)
-        self.motion = self._sense(steps)
+        self.motion = self._drive.motion()
         self._views = self._observe(done)
         return Outcome(self._views, reward, done, time_out, terms, fell)
 
@@ -138,42 +135,18 @@ class WalkEnv:
         self.commands.scale = float(values["command_scale"])
         everyone = np.ones(len(self), dtype=bool)
         self._restart(everyone)
-        self.motion = self._sense(1)
+        self.motion = self._drive.motion()
         self._views = self._observe(everyone)
 
     def _observe(self, first: Bools) -> Views:
         """Build both networks' inputs; once per step, since it draws noise and the frames are remembered."""
         task, default = self.task, self.robot.body.default_joint_pos
         gait = self._memory.gait(self.command)
-        seen = self._senses.late(self.motion, self._actuators.state_delay)
+        seen = self._senses.late(self.motion, self._drive.actuators.state_delay)
         frame = actor_observation(task.terms, seen, gait, default, task.randomization.noise, self.rng)
         clean = actor_observation(task.terms, self.motion, gait, default)
         critic = np.concatenate([clean, critic_extras(self.motion, self._hidden())], axis=1)
         return Views(self._past.push(frame, first), critic)
-
-    def _drive(self, action: Array) -> None:
-        """Apply the new target after each robot's delay, and the old one before."""
-        task, robot = self.task, self.robot
-        before, after = self._memory.target, robot.target(action, task.action_scale)
-        self._vel = self.batch.qvel[:, self._v].copy()
-        gains = robot.gains(task, self._actuators)
-        self._demand = np.zeros_like(self._torque)
-        control = np.zeros((len(self), len(self.plant.control)))
-        for cycle in range(task.cycles):
-            self._senses.keep()
-            target = np.where((cycle >= self._actuators.delay)[:, None], after, before)
-            joint_pos, joint_vel = self.batch.qpos[:, self._q], self.batch.qvel[:, self._v]
-            self._demand = np.maximum(self._demand, robot.demand(target, joint_pos, joint_vel, gains))
-            for _ in range(task.substeps):
-                torque = robot.torque(target, self.batch.qpos[:, self._q], self.batch.qvel[:, self._v], gains)
-                control[:, self.plant.control] = torque
-                self.batch.step(control)
-        self._torque = torque
-        self._memory.act(action, after)
-
-    def _sense(self, steps: int) -> Motion:
-        """Read the newest state; ``steps`` is how many physics steps it is since ``_vel`` was kept."""
-        return self._senses.motion(self._vel, steps * self.batch.dt, self._torque, self._demand)
 
     def _hidden(self) -> Array:
         """What was drawn, for the critic: friction, added mass, mean motor strength and both delays, (N, 5)."""
@@ -181,9 +154,9 @@ class WalkEnv:
         columns = (
             bodies.friction,
             bodies.added_mass / 2.0,
-            10.0 * (self._actuators.strength.mean(axis=1) - 1.0),
-            self._actuators.delay / 2.0,
-            self._actuators.state_delay / 2.0,
+            10.0 * (self._drive.actuators.strength.mean(axis=1) - 1.0),
+            self._drive.actuators.delay / 2.0,
+            self._drive.actuators.state_delay / 2.0,
         )
         return np.stack(columns, axis=1)
 
@@ -228,12 +201,12 @@ class WalkEnv:
         qpos[where, 2] = ground + self.robot.stand_height + self.rng.uniform(0.0, _DROP, count)
         qpos[where, 3:7] = np.stack([np.cos(yaw / 2), 0 * yaw, 0 * yaw, np.sin(yaw / 2)], axis=1)
         start = default + self.rng.uniform(-_START_JOINT, _START_JOINT, (count, joints))
-        qpos[where[:, None], self._q] = start
+        qpos[where[:, None], list(self.plant.qpos)] = start
         qvel[where, :6] = self.rng.uniform(-_START_VEL, _START_VEL, (count, 6))
-        redraw(self._actuators, rows, self.task.randomization, self.rng)
+        self._drive.restart(rows)
         self._senses.restart(rows)
         self._memory.restart(rows)
-        self._torque[rows], self._vel[rows], self._wrapped[rows] = 0.0, 0.0, 0.0
+        self._wrapped[rows] = 0.0
         self._ask(rows)
         if not first:
             self.age[rows] = 0

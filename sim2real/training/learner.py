@@ -36,17 +36,13 @@ def build_ppo(task: Task, env: WalkEnv) -> PPO:
     observation, joints = to_tensors(views), len(env.robot.joint_names)
     actor = build_actor(observation, joints, task.network)
     critic = MLPModel(observation, _GROUPS, "critic", 1, task.network.hidden, "elu", False, None)
-    learner = PPO(
+    return PPO(
         actor, critic, RolloutStorage("rl", len(env), ppo.steps, observation, [joints], "cpu"),
         num_learning_epochs=ppo.num_learning_epochs, num_mini_batches=ppo.num_mini_batches,
         clip_param=ppo.clip_param, gamma=ppo.gamma, lam=ppo.lam, value_loss_coef=ppo.value_loss_coef,
         entropy_coef=ppo.entropy_coef, learning_rate=ppo.learning_rate, max_grad_norm=ppo.max_grad_norm,
         desired_kl=ppo.desired_kl, schedule="adaptive", symmetry_cfg=_symmetry(task, env, views),
     )  # fmt: skip
-    if ppo.mirror == "augmentation":
-        # of mirrored samples rsl-rl computes the asymmetry too, for its log: a fifth of an update
-        learner.symmetry.compute_loss = lambda actor, batch, size: torch.zeros(())
-    return learner
 
 
 def _symmetry(task: Task, env: WalkEnv, views: Views) -> dict[str, Any] | None:

@@ -63,7 +63,7 @@ def test_one_step_is_what_the_simulated_robot_does(env: WalkEnv) -> None:
         gains = owned(np.full(12, task.stiffness[0])), owned(np.full(12, task.damping[0]))
         robot.write(JointCommand(0, owned(target), zero, zero, *gains, "test"))
         robot.read(lambda due: None)
-    ours._drive(action)
+    ours._drive.step(action)
     np.testing.assert_allclose(ours.batch.qpos[0], data.qpos, atol=2e-4)
     np.testing.assert_allclose(ours.batch.qvel[0], data.qvel, atol=2e-2)
     assert np.abs(data.qvel[6:]).max() > 1.0  # it moved
@@ -72,13 +72,13 @@ def test_one_step_is_what_the_simulated_robot_does(env: WalkEnv) -> None:
 @pytest.mark.parametrize("delay", [1, 2, 3])
 def test_a_new_target_acts_after_the_delay(env: WalkEnv, delay: int) -> None:
     settle(env)
-    env._actuators.delay[:] = delay
+    env._drive.actuators.delay[:] = delay
     seen = []
     real = env.robot.torque
     spy = replace(env.robot)
     object.__setattr__(spy, "torque", lambda target, *rest: seen.append(target[0, 0]) or real(target, *rest))
-    env.robot = spy
-    env._drive(np.ones((8, 12)))
+    env._drive._robot = spy
+    env._drive.step(np.ones((8, 12)))
     old, new = 0.0, GO2_WALK.action_scale
     np.testing.assert_allclose(seen, delay * [old] + (4 - delay) * [new])
 

@@ -64,7 +64,7 @@ def test_robots_start_on_their_ground_and_not_in_it(env: WalkEnv) -> None:
     env.fleet.level = np.minimum(3, env.fleet._top[env.fleet.kind])
     for _ in range(30):
         env._restart(np.ones(8, dtype=bool))
-        motion = env._sense(1)
+        motion = env._drive.motion()
         lowest = env.batch.qpos[:, 2] - env.robot.stand_height
         ground = env.fleet.grounds.at(env.fleet.tile, env.batch.qpos[:, None, :2])[:, 0]
         assert (lowest >= ground - 1e-6).all()
@@ -74,7 +74,7 @@ def test_robots_start_on_their_ground_and_not_in_it(env: WalkEnv) -> None:
 def test_foot_heights_count_from_the_ground_under_the_foot(env: WalkEnv) -> None:
     env.fleet.level = np.minimum(3, env.fleet._top[env.fleet.kind])
     env._restart(np.ones(8, dtype=bool))
-    env._actuators.stiffness[:] = 2.0
+    env._drive.actuators.stiffness[:] = 2.0
     for _ in range(60):
         env.step(np.zeros((8, 12)))
     resting = env.motion.foot_contact
@@ -84,9 +84,9 @@ def test_foot_heights_count_from_the_ground_under_the_foot(env: WalkEnv) -> None
 
 def test_a_robot_that_leaves_its_tile_comes_back_to_the_same_ground(env: WalkEnv) -> None:
     env.batch.qpos[:, 0] = PERIOD + 0.3
-    before, place = env._sense(1), env.place.copy()
+    before, place = env._drive.motion(), env.place.copy()
     env._wrap()
-    after = env._sense(1)
+    after = env._drive.motion()
     assert np.allclose(env.batch.qpos[:, 0], 0.3)
     np.testing.assert_allclose(after.scan, before.scan, atol=1e-6)
     np.testing.assert_allclose(env.place, place)
