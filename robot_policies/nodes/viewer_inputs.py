@@ -141,6 +141,8 @@ class ViewerInputs:
     def _on_joints(self, message: JointState) -> None:
         """Keep a state, and sample it with the target that went out before it."""
         self._newest["joint_states"] = (time.monotonic(), message)
+        if list(message.name) != list(self.history.names):
+            self.history = JointHistory(message.name)
         stamp = to_ns(message.header.stamp) * 1e-9
         if self.watched and self.history.is_due(stamp):
             self.history.add(stamp, _positions(self.fresh(SENT)), _positions(message))
@@ -152,7 +154,6 @@ class ViewerInputs:
         try:
             self.urdf = parse_urdf(message.data)
             self._height = StandingHeight(self.urdf)
-            self.history = JointHistory([j.name for j in self.urdf.joints if j.axis is not None])
         except InputError as error:
             self._refuse(error)
 

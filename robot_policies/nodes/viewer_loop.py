@@ -29,6 +29,7 @@ class Loop:
         self._node, self._page = node, page
         self._robot: Urdf | None = None
         self._ground: GroundShape | None = None
+        self._history = node.inputs.history
         self._due: dict[str, float] = {}
         self._depth_ns = -1
 
@@ -46,16 +47,16 @@ class Loop:
         node.pad.step(now)
         self._show_world()
         node.inputs.watched = page.watched()
-        if self._robot is None or not node.inputs.watched:
+        if not node.inputs.watched:
             return
-        if self._is_due("picture", now, node.period):
+        if self._robot is not None and self._is_due("picture", now, node.period):
             page.pose(node.inputs.joints(), *node.inputs.base())
         if self._is_due("words", now, WORDS_PERIOD):
             page.tell(self._status(now))
         if self._is_due("more", now, MORE_PERIOD):
             page.tell_more(numbers(node), events(node))
         if self._is_due("plot", now, PLOT_PERIOD):
-            page.plot(node.inputs.history)
+            page.plot(self._history)
         if self._is_due("depth", now, DEPTH_PERIOD):
             self._show_depth()
 
@@ -65,6 +66,9 @@ class Loop:
         if inputs.urdf is not None and inputs.urdf is not self._robot:
             self._robot = inputs.urdf
             page.show_robot(inputs.urdf)
+        if inputs.history is not self._history:
+            self._history = inputs.history
+            page.offer_joints(inputs.history.names)
         if inputs.ground is not None and inputs.ground is not self._ground:
             self._ground = inputs.ground
             page.show_ground(inputs.ground)
@@ -78,7 +82,7 @@ class Loop:
     def _status(self, now: float) -> Status:
         node = self._node
         return Status(
-            robot=self._robot.name if self._robot else "",
+            robot=str(node.facts.robot.get("hardware_id") or (self._robot.name if self._robot else "")),
             mode=node.inputs.mode,
             asked=self._asked(now),
             measured=node.inputs.velocity(),

@@ -114,7 +114,10 @@ class Page:
     def show_robot(self, urdf: Urdf) -> None:
         """Draw a robot, instead of the one before."""
         self._scene.show_robot(urdf)
-        self._charts.offer([joint.name for joint in urdf.joints if joint.axis is not None])
+
+    def offer_joints(self, names: Sequence[str]) -> None:
+        """Offer plots of these joints."""
+        self._charts.offer(names)
 
     def show_ground(self, ground: GroundShape) -> None:
         """Draw what the robot stands on."""

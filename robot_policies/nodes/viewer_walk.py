@@ -63,8 +63,11 @@ class Walk:
 
     def _way(self) -> Way:
         facts = self._facts
-        if not facts.alive("robot_node"):
-            raise RobotError(expected("a robot node", "none that is heard", "start one in this namespace"))
+        end = time.monotonic() + SOON
+        while not facts.alive("robot_node"):
+            if time.monotonic() > end:
+                raise RobotError(expected("a robot node", "none that is heard", "start one in this namespace"))
+            yield
         if facts.robot.get("mode") == "active":
             raise RobotError("it is active already")
         yield from self._clear()
