@@ -156,7 +156,7 @@ def test_killed_itself_it_leaves_no_process(bundle: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_port_in_use_is_one_line_and_the_run_goes_on(bundle: Path) -> None:
+def test_a_port_in_use_is_one_line_and_the_page_is_at_the_next(bundle: Path) -> None:
     pytest.importorskip("viser")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -164,5 +164,5 @@ def test_a_port_in_use_is_one_line_and_the_run_goes_on(bundle: Path) -> None:
         port = taken.getsockname()[1]
         done = run("--policy", bundle, "--seconds", 4, f"viewer_port:={port}")
     assert done.returncode == 0, done.stderr
-    told = [text for text in done.stderr.splitlines() if str(port) in text]
+    told = [text for text in done.stdout.splitlines() if f"port {port} is taken" in text]
     assert len(told) == 1 and "Traceback" not in done.stderr

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +20,9 @@ from geometry_msgs.msg import TwistStamped
 from helpers.node_process import Probe, command, free_domain, running
 from helpers.page_client import PageClient
 from helpers.stack import POLICY, Stack, standing_bundle
+from std_msgs.msg import String
 
-from robot_policies.nodes.runtime import RELIABLE
+from robot_policies.nodes.runtime import LATCHED, RELIABLE
 from robot_policies.robot_spec import load_robot_spec
 
 SPEC = load_robot_spec("go2")
@@ -292,3 +295,45 @@ def test_a_viewer_that_is_killed_leaves_no_command_behind(stack: Stack, bundle: 
     assert not [at for at, _ in heard if at > killed + 0.5]
     assert stack.values()["mode"] == "active", "the robot does not need its viewer"
     assert stack.values()["latched"] == []
+
+
+# Together with the command of a bring-up.
+
+
+def test_the_velocity_of_a_run_ends_when_the_pad_is_held_and_the_robot_outlives_its_viewer(bundle: Path) -> None:
+    domain, port = free_domain(), free_port()
+    arguments = ("--policy", str(bundle), "--velocity", "0.4,0,0", "backend:=mock", f"viewer_port:={port}")
+    line = [sys.executable, "-m", "robot_policies.cli", "run", *arguments]
+    with Probe(domain) as probe, running(line, domain) as process:
+        heard = probe.hear(TwistStamped, "cmd_vel")
+        modes = probe.hear(String, "robot_mode", LATCHED)
+        assert probe.until(lambda: heard and heard[-1][1].twist.linear.x == 0.4, 40.0)
+        browser = PageClient(port)
+        assert browser.until(lambda: "Still" in browser.labels)
+        for _ in range(10):
+            browser.hold("Back")
+            probe.spin(0.1)
+        begin = time.monotonic()
+        browser.hold("Back")
+        probe.spin(0.2)
+        assert {round(message.twist.linear.x, 6) for at, message in heard if at > begin} == {-0.3}
+        browser.close()
+        probe.spin(2.0)
+        assert heard[-1][1].twist.linear.x == 0.0, "whoever lets go wants it to stop, not to walk on as before"
+        (viewer,) = (pid for pid in children(process.pid) if "viewer_node" in pid_line(pid))
+        os.kill(viewer, signal.SIGKILL)
+        probe.spin(2.0)
+        assert process.poll() is None
+        assert modes[-1][1].data == "active"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stderr is not None
+        assert "viewer_node has ended with code -9; going on without it" in process.stderr.read()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def pid_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
