@@ -12,6 +12,7 @@ from sim2real.evaluation.episode import Job
 from sim2real.evaluation.judge import Velocity
 from sim2real.evaluation.plant import PlantName
 from sim2real.evaluation.push import push_round
+from sim2real.evaluation.world import farthest
 
 PUSH_SPEED = 0.5  # [m/s] at which a robot walks that is pushed
 PUSH_WINDOW = 1.0  # [s] in which the push comes: more than a gait cycle
@@ -101,9 +102,7 @@ def check_time(job: Job) -> None:
     if isinstance(course.success, Following) and job.seconds <= course.settle:
         valid = f"more than the {course.settle:g} s that the course lets the robot settle"
         raise InputError(expected("--seconds", f"{job.seconds:g} s", valid))
-    reach, (x, y, turn) = course.place(job.difficulty, job.seed).reach, job.command
-    speed = math.hypot(x, y)
-    way = min(speed * job.seconds, 2.0 * speed / abs(turn) if turn else math.inf)  # straight, or a circle's diameter
+    reach, way = course.place(job.difficulty, job.seed).reach, farthest(job.command, job.seconds)
     if way > reach:
-        found = f"{speed:g} m/s for {job.seconds:g} s is {way:.1f} m"
+        found = f"{math.hypot(*job.command[:2]):g} m/s for {job.seconds:g} s is {way:.1f} m"
         raise InputError(expected(f"course {course.name}: a way on its ground", found, f"{reach:g} m or less"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import mujoco
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from robot_policies.contract import Contract
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.types import Array, DepthImage, RobotState
+from sim2real.evaluation.judge import Velocity
 from sim2real.evaluation.offline import Cameras
 from sim2real.evaluation.plant import Plant
 from sim2real.mujoco import depth_camera
@@ -18,6 +20,21 @@ from sim2real.mujoco.depth_camera import BasePose
 from sim2real.mujoco.ground import Ground
 from sim2real.mujoco.robot import GroundTruth
 from sim2real.mujoco.world import Terrain
+
+STRAY = 2.0  # [m] that a robot may be farther from its start than its command leads it
+
+
+def farthest(command: Velocity, seconds: float) -> float:
+    """Return how far a command leads from the start [m]: straight on, or on a circle."""
+    x, y, turn = command
+    speed = math.hypot(x, y)
+    return min(speed * seconds, 2.0 * speed / abs(turn) if turn else math.inf)
+
+
+def within(ground: Ground, radius: float) -> Ground:
+    """Return ``ground`` without the boxes that begin farther than ``radius`` [m] from the start: each costs time."""
+    near = [box for box in ground.boxes if math.hypot(*box.centre[:2]) - math.hypot(*box.half[:2]) <= radius]
+    return replace(ground, boxes=tuple(near))
 
 
 def varied_world(ground: Ground, plant: Plant, spec: RobotSpec) -> Terrain:

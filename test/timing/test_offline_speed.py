@@ -16,6 +16,7 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import pytest
 from helpers.bundles import contract_of, make_bundle
 from helpers.offline import SPEC
 
@@ -30,15 +31,22 @@ STAGES = (
     ("robot.write", "_robot", "write"),
     ("policy_step", "_policy_step", "__call__"),
 )
+COURSES = ("flat", "rough", "steps", "mixed")  # at their own difficulty
 
 
-def job(folder: Path) -> Job:
-    """Return an episode of an MLP of the usual size that hardly moves the robot, so that it runs to its end."""
+def job(folder: Path, name: str = "flat") -> Job:
+    """Return an episode on a course of an MLP of the usual size that hardly moves the robot and so runs on."""
     contract = contract_of(SPEC)
     action = {**contract["action"], "scale": 0.001}
     joints = {**contract["joints"], "stiffness": [60.0] * 12, "damping": [5.0] * 12}
     bundle = make_bundle(folder / "timed", SPEC, hidden=(256, 128, 64), action=action, joints=joints)
-    return Job(str(bundle.folder), "go2", load_course("flat", 0.0), 0.0, 0, SECONDS, (0.0, 0.0, 0.0))
+    return on_course(str(bundle.folder), name)
+
+
+def on_course(bundle: str, name: str) -> Job:
+    """Return an episode at zero command on a course."""
+    course = load_course(name)
+    return Job(bundle, "go2", course, course.difficulty.default, 0, SECONDS, (0.0, 0.0, 0.0))
 
 
 class Timed:
@@ -70,21 +78,26 @@ def stages(what: Job) -> dict[str, Percentiles]:
     for name, attribute, method in STAGES:
         found[name] = Percentiles()
         setattr(rig.run, attribute, Timed(getattr(rig.run, attribute), method, found[name]))
+    found["metrics"] = Percentiles()
+    rig.run._on_robot = (Timed(rig.metrics, "", found["metrics"]),)
     rig.run.run(round(SECONDS * 1e9))
     return found
 
 
-def test_the_offline_path_is_many_times_faster_than_real_time(tmp_path: Path) -> None:
-    result = run_episode(job(tmp_path))
+@pytest.mark.parametrize("name", COURSES)
+def test_the_offline_path_is_many_times_faster_than_real_time(tmp_path: Path, name: str) -> None:
+    result = run_episode(job(tmp_path, name))
     assert result.metrics["active_s"] >= SECONDS - 0.01
-    sys.stdout.write(f"\noffline: {result.metrics['real_time_factor']:.1f} times real time on one core\n")
+    sys.stdout.write(f"\noffline, {name}: {result.metrics['real_time_factor']:.1f} times real time on one core\n")
     assert result.metrics["real_time_factor"] > 5.0
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
-        work = job(Path(scratch))
-        factors = sorted(run_episode(work).metrics["real_time_factor"] for _ in range(5))
-        sys.stdout.write(f"times real time on one core, five episodes: {', '.join(f'{f:.1f}' for f in factors)}\n")
-        for stage, durations in stages(work).items():
-            sys.stdout.write(f"{stage:17} {dict(durations.summary_ms())} ms\n")
+        folder = str(job(Path(scratch)).bundle)
+        for name in COURSES:
+            work = on_course(folder, name)
+            factors = sorted(run_episode(work).metrics["real_time_factor"] for _ in range(5))
+            sys.stdout.write(f"{name}: times real time on one core: {', '.join(f'{f:.1f}' for f in factors)}\n")
+            for stage, durations in stages(work).items():
+                sys.stdout.write(f"  {stage:17} {dict(durations.summary_ms())} ms\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import mujoco
 import numpy as np
 import pytest
 from helpers.offline import SPEC, constant_bundle
@@ -15,6 +16,7 @@ from sim2real.evaluation.episode import Job, build, run_rig
 from sim2real.evaluation.plan import Policy, course_cells, push_cells
 from sim2real.evaluation.plant import RANGES, Motors, VariedRobot, nominal, randomized
 from sim2real.evaluation.push import Push, push_round
+from sim2real.evaluation.world import farthest, within
 from sim2real.mujoco.robot import MujocoOptions, MujocoRobot
 from sim2real.randomization.ranges import NOMINAL
 
@@ -25,6 +27,10 @@ STILL = (0.0, 0.0, 0.0)
 @pytest.fixture(scope="module")
 def stands(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(constant_bundle(tmp_path_factory.mktemp("bundles") / "stands", SPEC.poses["stand"]).folder)
+
+
+def geoms(model: mujoco.MjModel) -> list[str]:
+    return [str(model.geom(index).name) for index in range(model.ngeom)]
 
 
 def test_a_nominal_plant_is_the_courses_and_is_drawn_again_the_same() -> None:
@@ -148,3 +154,30 @@ def test_cells_are_every_difficulty_policy_and_plant() -> None:
     assert [(cell.job.difficulty, cell.job.bundle, cell.job.plant) for cell in cells][:3] == [
         (0.1, "a", "nominal"), (0.1, "a", "randomized"), (0.1, "b", "nominal"),
     ]  # fmt: skip
+
+
+def test_ground_that_no_blind_robot_comes_to_is_left_out_and_changes_nothing(stands: str) -> None:
+    rough = load_course("rough")
+    job = Job(stands, "go2", rough, 0.05, 4, 3.0, (0.2, 0.0, 0.0))
+    whole = rough.place(0.05, 4).ground
+    rig = build(job)
+    boxes = sum(name.startswith("ground/") for name in geoms(rig.robot.model))
+    assert 100 < boxes < 0.2 * len(whole.boxes)
+    edges = within(whole, 2.6)
+    assert len(edges.boxes) == boxes
+    square = np.random.default_rng(0).uniform(-1.8, 1.8, (500, 2))
+    np.testing.assert_array_equal(edges.heights(square), whole.heights(square))
+    first = run_rig(rig, job).metrics
+    far = replace(job, seconds=20.0)
+    slow = build(far)
+    assert sum(name.startswith("ground/") for name in geoms(slow.robot.model)) > 2 * boxes
+    second = run_rig(slow, job).metrics
+    drop = {"real_time_factor"}
+    assert {k: v for k, v in first.items() if k not in drop} == {k: v for k, v in second.items() if k not in drop}
+
+
+@pytest.mark.parametrize(
+    ("command", "way"), [((0.5, 0.0, 0.0), 5.0), ((0.3, -0.4, 0.0), 5.0), ((0.5, 0.0, -1.0), 1.0), (STILL, 0.0)]
+)
+def test_a_command_leads_straight_on_or_around_a_circle(command: tuple[float, float, float], way: float) -> None:
+    assert farthest(command, 10.0) == pytest.approx(way)
