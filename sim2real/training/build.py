@@ -10,12 +10,12 @@ from sim2real.mujoco.ground import Ground
 from sim2real.mujoco.plant import motor_limits
 from sim2real.mujoco.world import world_spec
 from sim2real.training.backend import choose_device
-from sim2real.training.env import WalkEnv
 from sim2real.training.grounds import make_grounds
 from sim2real.training.model import Plant, build_plant
 from sim2real.training.rewards import Body
 from sim2real.training.robot import TrainedRobot
 from sim2real.training.task import Task
+from sim2real.training.walk import WalkEnv
 
 
 def build_env(task: Task, envs: int, seed: int, threads: int = 2, device: str = "cpu") -> WalkEnv:

@@ -1,7 +1,12 @@
-"""The walking robots as a vectorised environment: numpy in, numpy out, no network and no torch."""
+"""Many simulated robots as one environment: numpy in, numpy out, no network and no torch.
+
+``Env`` is what all tasks share: physics, delays, restarts, pushes, levels. A task's own class says what is asked,
+seen and rewarded.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +16,13 @@ import numpy.typing as npt
 
 from robot_policies.types import Array, Array32
 from sim2real.training.backend import simulate
-from sim2real.training.commands import CommandCurriculum, draw_commands
 from sim2real.training.drive import Drive
 from sim2real.training.fleet import Fleet
-from sim2real.training.grounds import PERIOD, Grounds
+from sim2real.training.grounds import Grounds
 from sim2real.training.memory import Memory
+from sim2real.training.mirror import Mirror
 from sim2real.training.model import Plant
 from sim2real.training.motion import Bools
-from sim2real.training.observation import Past, actor_observation, critic_extras
-from sim2real.training.rewards import total, track_lin_vel
 from sim2real.training.robot import TrainedRobot
 from sim2real.training.senses import Senses
 from sim2real.training.task import Task
@@ -31,10 +34,19 @@ _DROP = 0.02  # [m], the start height above standing
 
 @dataclass(frozen=True)
 class Views:
-    """Both networks' inputs at one step."""
+    """What the networks see at one step: groups of values, each (N, size)."""
 
-    actor: Array32  # (N, observation)
-    critic: Array32  # (N, frame + extras), without noise or delay
+    groups: Mapping[str, Array32]
+
+    @property
+    def actor(self) -> Array32:
+        """The group ``policy``, with noise and delay."""
+        return self.groups["policy"]
+
+    @property
+    def critic(self) -> Array32:
+        """The group ``critic``, without."""
+        return self.groups["critic"]
 
 
 @dataclass(frozen=True)
@@ -44,12 +56,12 @@ class Outcome:
     views: Views
     reward: Array  # (N,)
     done: Bools  # (N,) restarted
-    time_out: Bools  # (N,) restarted only because time was up
+    time_out: Bools  # (N,) restarted only because time was up, or the way was done
     terms: dict[str, float]  # mean of each weighted reward term per second
     fell: Bools  # (N,)
 
 
-class WalkEnv:
+class Env(ABC):
     """All robots of a task, stepped together; a robot that falls, or whose time is up, starts anew."""
 
     def __init__(
@@ -74,29 +86,18 @@ class WalkEnv:
         self.batch = simulate([self.fleet.models[index] for index in self.fleet.which], threads, device)
         self._senses = Senses(self.plant, self.fleet, self.batch, task.cycles)
         self._memory = Memory(envs, robot.body.default_joint_pos, len(self.plant.feet), task.control_dt)
-        self._past = Past(task.history, envs, sum(term.size for term in task.terms))
         self._drive = Drive(task, robot, self.plant, self.batch, self._senses, self._memory, self.rng)
         self.age = self.rng.integers(0, task.episode_steps, envs)  # [control steps]
-        self.commands = CommandCurriculum(task.commands)
-        self.command = draw_commands(self.commands.ranges, envs, self.rng)
-        self._hold = np.zeros(envs)  # [s] left of the command
-        self._wrapped = np.zeros((envs, 2))  # [m] by which robots were set back to their tile
-        everyone = np.ones(envs, dtype=bool)
-        self._restart(everyone)
-        self.motion = self._drive.motion()
-        self._views = self._observe(everyone)
+        self.command = np.zeros((envs, 3))  # vx, vy [m/s], wz [rad/s]
+        self._prepare()
+        self._start_all()
 
     def __len__(self) -> int:
         """Return the number of robots."""
         return len(self.batch.models)
 
-    @property
-    def place(self) -> Array:
-        """(N, 2) [m], where the robots are, without the jumps from tile to tile."""
-        return np.asarray(self.batch.qpos[:, :2] + self._wrapped)
-
     def views(self) -> Views:
-        """Return both networks' inputs now."""
+        """Return what the networks see now."""
         return self._views
 
     def step(self, action: npt.NDArray[np.floating]) -> Outcome:
@@ -108,95 +109,100 @@ class WalkEnv:
         self._drive.forget(broken)
         self.motion = self._drive.motion()
         self._memory.walk(self.motion, self.command)
-        gait = self._memory.gait(self.command)
-        reward, terms = total(self.motion, gait, task, self.robot.body)
-        self.commands.update(float(track_lin_vel(self.motion, gait, task, self.robot.body).mean()))
+        reward, terms = self._reward()
         self.age += 1
-        tilted = self.motion.gravity[:, 2] > -np.cos(task.fall_tilt)
-        fell = broken | tilted | (self.motion.height < 0.5 * task.base_height)
-        time_out = (self.age >= task.episode_steps) & ~fell
+        lost, arrived = self._over()
+        fell = broken | lost
+        time_out = ((self.age >= task.episode_steps) | arrived) & ~fell
         reward = np.where(broken, 0.0, reward) - task.fall_penalty * fell
         done = fell | time_out
-        self.fleet.judge(done, fell, self._memory.asked, self._memory.done)
-        self._disturb()
-        self._wrap()
+        self._judge(done, fell)
+        self._push()
+        self._go_on()
         self._restart(done)
+        self.age[done] = 0
         self.motion = self._drive.motion()
         self._views = self._observe(done)
         return Outcome(self._views, reward, done, time_out, terms, fell)
 
     def state(self) -> dict[str, Any]:
-        """Return what a resumed run needs beside the networks: the levels of robots and commands."""
-        return {**self.fleet.state(), "command_scale": np.array(self.commands.scale)}
+        """Return what a resumed run needs beside the networks."""
+        return dict(self.fleet.state())
 
     def load_state(self, values: Mapping[str, Any]) -> None:
         """Take what ``state`` gave; all robots start anew. Raises ResourceError for another number of robots."""
         self.fleet.load_state(values)
-        self.commands.scale = float(values["command_scale"])
+        self._start_all()
+
+    def numbers(self) -> dict[str, float]:
+        """Return what the progress should tell: the mean level of each kind of ground."""
+        kinds = enumerate(self.task.grounds)
+        return {f"level_{kind.kind}": float(self.fleet.level[self.fleet.kind == k].mean()) for k, kind in kinds}
+
+    @abstractmethod
+    def mirrors(self) -> Mapping[str, Mirror]:
+        """Return the mirror of each group of the views."""
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make what the task remembers; called once, before the first start."""
+
+    @abstractmethod
+    def _reward(self) -> tuple[Array, dict[str, float]]:
+        """Return the reward of this step (N,) and the mean of each weighted term per second."""
+
+    @abstractmethod
+    def _over(self) -> tuple[Bools, Bools]:
+        """Return which robots have fallen, and which have arrived, (N,) each."""
+
+    @abstractmethod
+    def _judge(self, done: Bools, fell: Bools) -> None:
+        """Move robots whose episode has ended to another level."""
+
+    @abstractmethod
+    def _go_on(self) -> None:
+        """Give new commands where they are due."""
+
+    @abstractmethod
+    def _places(self, rows: Bools) -> tuple[Array, Array]:
+        """Return where ``rows`` start: (count, 2) [m] and the heading (count,) [rad]."""
+
+    @abstractmethod
+    def _ask(self, rows: Bools) -> None:
+        """Give ``rows``, which start anew, a command, and forget what was before."""
+
+    @abstractmethod
+    def _observe(self, first: Bools) -> Views:
+        """Build the views; once per step, since it draws noise. ``first`` have just started."""
+
+    def _start_all(self) -> None:
         everyone = np.ones(len(self), dtype=bool)
         self._restart(everyone)
         self.motion = self._drive.motion()
         self._views = self._observe(everyone)
 
-    def _observe(self, first: Bools) -> Views:
-        """Build both networks' inputs; once per step, since it draws noise and the frames are remembered."""
-        task, default = self.task, self.robot.body.default_joint_pos
-        gait = self._memory.gait(self.command)
-        seen = self._senses.late(self.motion, self._drive.actuators.state_delay)
-        frame = actor_observation(task.terms, seen, gait, default, task.randomization.noise, self.rng)
-        clean = actor_observation(task.terms, self.motion, gait, default)
-        critic = np.concatenate([clean, critic_extras(self.motion, self._hidden())], axis=1)
-        return Views(self._past.push(frame, first), critic)
-
-    def _hidden(self) -> Array:
-        """What was drawn, for the critic: friction, added mass, mean motor strength and both delays, (N, 5)."""
-        bodies = self.fleet.bodies
-        columns = (
-            bodies.friction,
-            bodies.added_mass / 2.0,
-            10.0 * (self._drive.actuators.strength.mean(axis=1) - 1.0),
-            self._drive.actuators.delay / 2.0,
-            self._drive.actuators.state_delay / 2.0,
-        )
-        return np.stack(columns, axis=1)
-
-    def _disturb(self) -> None:
-        """Push some robots, and give new commands to those whose command is old."""
-        task, ranges, envs = self.task, self.task.randomization, len(self)
+    def _push(self) -> None:
+        """Change the velocity of some robots at once."""
+        ranges, envs = self.task.randomization, len(self)
         if ranges.push_interval > 0.0:
-            pushed = self.rng.random(envs) < task.control_dt / ranges.push_interval
+            pushed = self.rng.random(envs) < self.task.control_dt / ranges.push_interval
             count = int(pushed.sum())
             linear, angular = ranges.push_velocity, ranges.push_ang_velocity
             self.batch.qvel[pushed, :2] += self.rng.uniform(-linear, linear, (count, 2))
             self.batch.qvel[pushed, 3:6] += self.rng.uniform(-angular, angular, (count, 3))
-        self._hold -= task.control_dt
-        self._ask(self._hold <= 0.0)
-
-    def _ask(self, rows: Bools) -> None:
-        count = int(rows.sum())
-        self.command[rows] = draw_commands(self.commands.ranges, count, self.rng)
-        self._hold[rows] = self.rng.uniform(*self.task.commands.hold, count)
-
-    def _wrap(self) -> None:
-        """Set robots that have left their tile back by its period: the ground is the same there."""
-        jump = PERIOD * np.floor(self.batch.qpos[:, :2] / PERIOD)
-        self.batch.qpos[:, :2] -= jump
-        self._wrapped += jump
 
     def _restart(self, rows: Bools) -> None:
-        """Start the episodes of ``rows`` anew, near the default pose, anywhere on a ground of their level."""
+        """Start the episodes of ``rows`` anew, near the default pose, on a ground of their level."""
         count, joints = int(rows.sum()), len(self.robot.joint_names)
         if count == 0:
             return
-        first = bool(rows.all())
         self.fleet.draw(rows)
         where = np.flatnonzero(rows)
         for row in where:
             self.batch.assign(int(row), self.fleet.models[self.fleet.which[row]])
         self.batch.restart(rows)
         qpos, qvel, default = self.batch.qpos, self.batch.qvel, self.robot.body.default_joint_pos
-        yaw = self.rng.uniform(-np.pi, np.pi, count)
-        qpos[where, :2] = self.rng.uniform(0.0, PERIOD, (count, 2))
+        qpos[where, :2], yaw = self._places(rows)
         ground = self._senses.highest(qpos[where, :2], yaw, rows)
         qpos[where, 2] = ground + self.robot.stand_height + self.rng.uniform(0.0, _DROP, count)
         qpos[where, 3:7] = np.stack([np.cos(yaw / 2), 0 * yaw, 0 * yaw, np.sin(yaw / 2)], axis=1)
@@ -206,7 +212,4 @@ class WalkEnv:
         self._drive.restart(rows)
         self._senses.restart(rows)
         self._memory.restart(rows)
-        self._wrapped[rows] = 0.0
         self._ask(rows)
-        if not first:
-            self.age[rows] = 0

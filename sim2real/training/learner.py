@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,9 +11,8 @@ from rsl_rl.models import MLPModel
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
-from sim2real.training.env import Views, WalkEnv
-from sim2real.training.mirror import Mirror, actor_mirror, critic_mirror, frame_mirror, joint_mirror
-from sim2real.training.observation import SCAN_POINTS
+from sim2real.training.env import Env, Views
+from sim2real.training.mirror import Mirror, joint_mirror
 from sim2real.training.task import Network, Task
 
 _GROUPS = {"actor": ["policy"], "critic": ["critic"]}
@@ -20,7 +20,7 @@ _GROUPS = {"actor": ["policy"], "critic": ["critic"]}
 
 def to_tensors(views: Views) -> TensorDict:
     """Return both networks' inputs under the names that rsl-rl is given."""
-    tensors = {"policy": torch.from_numpy(views.actor), "critic": torch.from_numpy(views.critic)}
+    tensors = {name: torch.from_numpy(values) for name, values in views.groups.items()}
     return TensorDict(tensors, batch_size=[len(views.actor)])
 
 
@@ -30,7 +30,7 @@ def build_actor(observation: TensorDict, joints: int, network: Network) -> MLPMo
     return MLPModel(observation, _GROUPS, "actor", joints, network.hidden, "elu", False, spread)
 
 
-def build_ppo(task: Task, env: WalkEnv) -> PPO:
+def build_ppo(task: Task, env: Env) -> PPO:
     """Return PPO with fresh networks for ``env``."""
     ppo, views = task.ppo, env.views()
     observation, joints = to_tensors(views), len(env.robot.joint_names)
@@ -41,18 +41,14 @@ def build_ppo(task: Task, env: WalkEnv) -> PPO:
         num_learning_epochs=ppo.num_learning_epochs, num_mini_batches=ppo.num_mini_batches,
         clip_param=ppo.clip_param, gamma=ppo.gamma, lam=ppo.lam, value_loss_coef=ppo.value_loss_coef,
         entropy_coef=ppo.entropy_coef, learning_rate=ppo.learning_rate, max_grad_norm=ppo.max_grad_norm,
-        desired_kl=ppo.desired_kl, schedule="adaptive", symmetry_cfg=_symmetry(task, env, views),
+        desired_kl=ppo.desired_kl, schedule="adaptive", symmetry_cfg=_symmetry(task, env),
     )  # fmt: skip
 
 
-def _symmetry(task: Task, env: WalkEnv, views: Views) -> dict[str, Any] | None:
+def _symmetry(task: Task, env: Env) -> dict[str, Any] | None:
     if task.ppo.mirror == "none":
         return None
-    joints, feet = env.robot.joint_names, env.robot.feet
-    frame = frame_mirror(task.terms, joints)
-    hidden = views.critic.shape[1] - len(frame.index) - 3 - 2 * len(feet) - 1 - len(SCAN_POINTS)
-    actor = actor_mirror(frame, len(task.history))
-    augment = _Augment(actor, critic_mirror(frame, feet, hidden), joint_mirror(joints))
+    augment = _Augment(env.mirrors(), joint_mirror(env.robot.joint_names))
     doubled = task.ppo.mirror == "augmentation"
     return {
         "env": env,
@@ -66,8 +62,9 @@ def _symmetry(task: Task, env: WalkEnv, views: Views) -> dict[str, Any] | None:
 class _Augment:
     """What rsl-rl calls to get each sample and its mirror image."""
 
-    def __init__(self, actor: Mirror, critic: Mirror, action: Mirror) -> None:
-        self._actor, self._critic, self._action = (_tensors(mirror) for mirror in (actor, critic, action))
+    def __init__(self, groups: Mapping[str, Mirror], action: Mirror) -> None:
+        self._groups = {name: _tensors(mirror) for name, mirror in groups.items()}
+        self._action = _tensors(action)
 
     def __call__(
         self, env: object, obs: TensorDict | None = None, actions: torch.Tensor | None = None
@@ -75,8 +72,7 @@ class _Augment:
         """Return the values followed by their mirror images."""
         if obs is not None:
             both = {
-                name: torch.cat([obs[name], obs[name][:, index] * sign])
-                for name, (index, sign) in (("policy", self._actor), ("critic", self._critic))
+                name: torch.cat([obs[name], obs[name][:, index] * sign]) for name, (index, sign) in self._groups.items()
             }
             obs = TensorDict(both, batch_size=[2 * obs.batch_size[0]])
         if actions is not None:

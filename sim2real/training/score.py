@@ -13,9 +13,9 @@ import numpy as np
 from robot_policies.types import Array, Array32
 from sim2real.randomization.ranges import NOMINAL
 from sim2real.training.build import build_env
-from sim2real.training.env import WalkEnv
 from sim2real.training.grounds import GroundKind
 from sim2real.training.task import Task
+from sim2real.training.walk import WalkEnv
 
 Actor = Callable[[Array32], Array32]  # (N, observation) to (N, actions)
 

@@ -15,7 +15,7 @@ from tensordict import TensorDict
 
 from robot_policies.exceptions import RobotPoliciesError
 from sim2real.training import checkpoint, curves, run_files, speed
-from sim2real.training.env import Outcome, WalkEnv
+from sim2real.training.env import Env, Outcome
 from sim2real.training.learner import build_ppo, to_tensors
 from sim2real.training.progress import ProgressFile, Watch
 
@@ -67,7 +67,7 @@ class Trainer:
     """One run in one folder; ``run`` may be called again after a pause, by another process too."""
 
     def __init__(
-        self, env: WalkEnv, folder: Path, seed: int, resume: bool, tell: Callable[[str], None], threads: int = 1
+        self, env: Env, folder: Path, seed: int, resume: bool, tell: Callable[[str], None], threads: int = 1
     ) -> None:
         """Build the networks, or take them from the folder's checkpoint.
 
@@ -208,6 +208,7 @@ class Trainer:
             "action_std": float(self.ppo.get_policy().output_std.detach().mean()),
             **{f"loss_{name}": value for name, value in losses.items()},
             **tally.terms,
+            **self.env.numbers(),
         }
         self._write(row)
         if self.progress.iteration % 10 == 0:

@@ -15,9 +15,10 @@ from sim2real.mujoco.robot import MujocoOptions, MujocoRobot
 from sim2real.randomization.ranges import NOMINAL
 from sim2real.training.build import build_env, load_model
 from sim2real.training.commands import draw_commands
-from sim2real.training.env import Outcome, WalkEnv
+from sim2real.training.env import Outcome
 from sim2real.training.grounds import GroundKind
 from sim2real.training.tasks import GO2_WALK
+from sim2real.training.walk import WalkEnv
 
 FLAT = (GroundKind("flat", 1.0),)
 CALM = replace(GO2_WALK, randomization=NOMINAL, grounds=FLAT, levels=1)

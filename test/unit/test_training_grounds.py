@@ -12,10 +12,10 @@ from robot_policies.exceptions import ResourceError
 from sim2real.randomization.ranges import NOMINAL
 from sim2real.training.build import build_env
 from sim2real.training.commands import CommandCurriculum, scaled
-from sim2real.training.env import WalkEnv
 from sim2real.training.grounds import KINDS, PERIOD, GroundKind, make_grounds, make_tile
 from sim2real.training.simulation import Batch
 from sim2real.training.tasks import GO2_WALK
+from sim2real.training.walk import WalkEnv
 
 CALM = replace(GO2_WALK, randomization=NOMINAL)
 STEPS = replace(CALM, grounds=(GroundKind("flat", 0.5), GroundKind("steps", 0.5, highest=0.12)), levels=4)
@@ -85,7 +85,7 @@ def test_foot_heights_count_from_the_ground_under_the_foot(env: WalkEnv) -> None
 def test_a_robot_that_leaves_its_tile_comes_back_to_the_same_ground(env: WalkEnv) -> None:
     env.batch.qpos[:, 0] = PERIOD + 0.3
     before, place = env._drive.motion(), env.place.copy()
-    env._wrap()
+    env._go_on()
     after = env._drive.motion()
     assert np.allclose(env.batch.qpos[:, 0], 0.3)
     np.testing.assert_allclose(after.scan, before.scan, atol=1e-6)

@@ -18,11 +18,11 @@ from sim2real.mujoco.plant import motor_torque
 from sim2real.randomization.actuators import draw_actuators
 from sim2real.randomization.ranges import NOMINAL
 from sim2real.training.build import build_env
-from sim2real.training.env import WalkEnv
 from sim2real.training.export import contract_of
 from sim2real.training.motion import Gait
 from sim2real.training.observation import actor_observation
 from sim2real.training.tasks import GO2_WALK
+from sim2real.training.walk import WalkEnv
 
 ROBOTS = 8
 QUIET = replace(GO2_WALK.randomization, noise=0.0, state_delay_cycles=(0, 0))
