@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 NODES = ("robot_node", "policy_node", "teleop_node", "viewer_node", "depth_camera_node")
 EXECUTABLES = {"robot-policies", *NODES}
-KINDS = ("robots", "safety", "bringup", "bundles", "models", "courses")
+KINDS = ("robots", "safety", "bringup", "bundles", "models", "terrains", "courses")
 
 
 @pytest.fixture(scope="module")
