@@ -64,7 +64,7 @@ class Pad:
             self._report("drive: another source of cmd_vel goes on; end it (teleop, planner), then hold again")
         if now < self._next or not (self.driving or self._zeros):
             return
-        self._next = max(self._next + PERIOD, now - PERIOD)
+        self._next = max(self._next + PERIOD, now)
         if self.driving:
             self._source.publish(self._velocity, self._now_ns())
         else:
