@@ -68,6 +68,7 @@ class ActionDecoder:
     def __init__(self, contract: Contract, spec: RobotSpec) -> None:
         """Pre-compute every vector; no name is looked up later."""
         self._index = joint_index(contract, spec)
+        self._in_order = np.array_equal(self._index, np.arange(len(self._index)))
         action, count = contract.action, len(contract.joints.names)
         self._count = count
         self._scale, self._offset = per_entry(action.scale, count), per_entry(action.offset, count)
@@ -115,8 +116,10 @@ class ActionDecoder:
 
     def command(self, action: Action) -> JointCommand:
         """Return the joint targets of ``action``, in the robot's joint order."""
-        target = np.empty(self._count)
-        target[self._index] = self._offset + self._scale * action.processed
+        target = self._offset + self._scale * action.processed
+        if not self._in_order:
+            of_bundle, target = target, np.empty(self._count)
+            target[self._index] = of_bundle
         target.flags.writeable = False
         return JointCommand(
             stamp_ns=action.stamp_ns,

@@ -26,7 +26,8 @@ def term_setup(contract: Contract, term: Term, joint_index: Indices, feet: tuple
         feet: names of the robot's feet, or None where no robot is known.
     """
     default = np.array(contract.joints.default_joint_pos, dtype=np.float64)
-    setup = TermSetup(contract.timing.control_dt, joint_index, default, feet, term.params)
+    in_order = np.array_equal(joint_index, np.arange(len(joint_index)))
+    setup = TermSetup(contract.timing.control_dt, joint_index, default, feet, term.params, in_order=in_order)
     if feet is None or "feet" not in term.params or term_faults(term, setup):
         return setup
     return replace(setup, foot_index=np.array([feet.index(foot) for foot in term.params["feet"]], dtype=np.intp))

@@ -38,6 +38,7 @@ class TermSetup:
     feet: tuple[str, ...] | None  # names, in the robot's order; None where no robot is known yet
     params: Mapping[str, Any]
     foot_index: Indices | None = None  # place in the robot's order of each of ``params: {feet}``
+    in_order: bool = False  # the bundle's joints are the robot's, in its order: there is nothing to pick
 
 
 TermFunction = Callable[[TermContext, TermSetup], npt.ArrayLike]
@@ -110,19 +111,17 @@ def velocity_command(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
 
 def joint_pos(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
     """Measured joint positions, (joints,) [rad]."""
-    return context.inputs.state.joint_pos[setup.joint_index]
+    return _of_bundle(context.inputs.state.joint_pos, setup)
 
 
 def joint_pos_rel(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
     """Measured joint positions minus the bundle's default ones, (joints,) [rad]."""
-    result: Array = context.inputs.state.joint_pos[setup.joint_index]  # a copy: fancy indexing
-    result -= setup.default_joint_pos
-    return result
+    return _of_bundle(context.inputs.state.joint_pos, setup) - setup.default_joint_pos
 
 
 def joint_vel(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
     """Measured joint velocities, (joints,) [rad/s]."""
-    return context.inputs.state.joint_vel[setup.joint_index]
+    return _of_bundle(context.inputs.state.joint_vel, setup)
 
 
 def last_action(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
@@ -145,6 +144,11 @@ def foot_contact(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
     """1 where the contact force is above ``params: {threshold}`` [N], else 0, (feet,) in the order of ``{feet}``."""
     force: Array = context.inputs.state.foot_force[setup.foot_index]
     return np.greater(force, float(setup.params["threshold"]))
+
+
+def _of_bundle(values: Array, setup: TermSetup) -> Array:
+    """Return ``values`` (n,) of the robot's joints in the bundle's order; picking takes ten times as long as not to."""
+    return values if setup.in_order else values[setup.joint_index]
 
 
 def _is_number(value: object) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.bundles import contract_of, standing
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from robot_policies.contract import Contract
@@ -108,6 +108,7 @@ def test_reset_forgets() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.permutations(SPEC.joint_names))
+@example(list(SPEC.joint_names))  # nothing to pick
 def test_any_order_of_the_joints_is_mapped_by_name(names: list[str]) -> None:
     data = contract_of(SPEC)
     data["joints"]["names"] = list(names)
@@ -117,6 +118,17 @@ def test_any_order_of_the_joints_is_mapped_by_name(names: list[str]) -> None:
     values = built.build(at(0, joint_pos=pos, joint_vel=vel), 0, LAST).groups["group"]
     by_name = {name: float(i) for i, name in enumerate(SPEC.joint_names)}
     np.testing.assert_array_equal(values, [by_name[n] for n in names] + [by_name[n] + 100.0 for n in names])
+
+
+def test_terms_of_joints_in_order_leave_the_state_alone() -> None:
+    data = contract_of(SPEC)
+    data["joints"] |= {"names": list(SPEC.joint_names), "default_joint_pos": [1.0] * 12}
+    data["observations"] = group({"term": "joint_pos_rel", "size": 12, "scale": 3.0}, {"term": "joint_pos", "size": 12})
+    builder = ObservationBuilder(parse(Contract, {**data, "format": 1, "files": {}}, "test"), SPEC)
+    pos = owned(np.arange(12.0))
+    values = builder.build(at(0, joint_pos=pos), 0, LAST).groups["group"]
+    np.testing.assert_array_equal(values, [*((np.arange(12.0) - 1.0) * 3.0), *np.arange(12.0)])
+    np.testing.assert_array_equal(pos, np.arange(12.0))
 
 
 def test_feet_are_mapped_by_name_too() -> None:
