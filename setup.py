@@ -27,6 +27,7 @@ ENTRY_POINTS = {
         "list = robot_policies.cli.list",
         "check = robot_policies.cli.check",
         "import = robot_policies.cli.import_",
+        "bench = sim2real.benchmark.command",
         "eval = sim2real.evaluation.command",
         "train = sim2real.training.command",
     ],
