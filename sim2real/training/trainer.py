@@ -48,8 +48,7 @@ class Tally:
         """Count one of ``steps`` steps. Raises DivergedError where a reward or what is seen is not finite."""
         seen: dict[str, npt.NDArray[np.floating]] = {
             "reward": outcome.reward,
-            "the actor's observation": outcome.views.actor,
-            "the critic's observation": outcome.views.critic,
+            **{f"observation {name}": values for name, values in outcome.views.groups.items()},
         }
         for name, values in seen.items():
             good = np.isfinite(values)
