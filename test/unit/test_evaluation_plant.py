@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from helpers.offline import SPEC, constant_bundle
 
 from robot_policies.types import JointCommand
+from sim2real.evaluation import episode
 from sim2real.evaluation.course import load_course
 from sim2real.evaluation.episode import Job, build, run_rig
 from sim2real.evaluation.plan import Policy, course_cells, push_cells
@@ -81,6 +83,30 @@ def test_a_randomized_plant_reaches_the_simulated_robot(stands: str) -> None:
     assert shift == pytest.approx(plant.com_shift, abs=1e-6)
     assert rig.pushes == plant.pushes
     assert run_rig(rig, job).metrics["energy_j"] != run_rig(plain, job).metrics["energy_j"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"motors": Motors(np.full(12, 0.8), np.ones(12), np.ones(12))},
+        {"motors": Motors(np.ones(12), np.full(12, 0.8), np.ones(12))},
+        {"motors": Motors(np.ones(12), np.ones(12), np.full(12, 0.9))},
+        {"action_delay": 0.01},
+        {"state_delay": 0.01},
+    ],
+    ids=["stiffness", "damping", "strength", "action_delay", "state_delay"],
+)
+def test_each_part_of_a_plant_is_felt(stands: str, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]) -> None:
+    job = Job(stands, "go2", COURSE, 0.0, 5, 0.5, STILL, plant="randomized")
+    plain = nominal(COURSE.vary, 5)
+    energy = []
+    for plant in (plain, replace(plain, **change)):
+        monkeypatch.setattr(episode, "randomized", lambda *_, plant=plant: plant)
+        rig = build(job)
+        energy.append(run_rig(rig, job).metrics["energy_j"])
+    assert energy[0] != energy[1]
+    late = rig.robot.ground_truth().stamp_ns - rig.metrics.stamp_ns
+    assert late == round(change.get("state_delay", 0.0) * 1e9)
 
 
 def test_the_robot_starts_where_the_course_puts_it(stands: str) -> None:

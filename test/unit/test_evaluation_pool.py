@@ -103,7 +103,7 @@ def at(y: float, yaw: float) -> GroundTruth:
 @pytest.mark.parametrize(
     ("y", "yaw", "rate"),
     [(0.0, 0.0, 0.0), (0.0, 0.2, -0.1), (0.0, -0.2, 0.1), (1.5, 0.0, -math.pi / 8), (-1.5, 0.0, math.pi / 8),
-     (1.5, -math.pi / 4, 0.0), (0.0, 3.0, -1.0), (0.0, -3.0, 1.0)],
+     (1.5, -math.pi / 4, 0.0), (0.0, 3.0, -1.0), (0.0, -3.0, 1.0), (1.5, 3.0, 1.0)],
 )  # fmt: skip
 def test_an_operator_turns_the_robot_to_the_middle_line(y: float, yaw: float, rate: float) -> None:
     steer = steering(0.5, lambda: at(y, yaw))
