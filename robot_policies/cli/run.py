@@ -15,7 +15,7 @@ from typing import Any
 from robot_policies import resources
 from robot_policies.bundle.load import load_bundle
 from robot_policies.exceptions import ResourceError, RobotError, expected
-from robot_policies.nodes.bringup import Process, load_bringup
+from robot_policies.nodes.bringup import Bringup, Process, load_bringup
 from robot_policies.nodes.clock import check_clock
 from robot_policies.nodes.processes import Processes, set_discovery_defaults
 from robot_policies.robot_spec import load_robot_spec
@@ -44,10 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run until the time is over or Ctrl-C; 0 if the robot did what it should, 1 if not, 2 for a wrong argument."""
-    given, velocity = _given(args), _velocity(args.velocity)
     bringup = load_bringup(args.bringup)
-    if "browser" in bringup.arguments:
-        given.setdefault("browser", args.browser)
+    given, velocity = given_arguments(args, bringup), _velocity(args.velocity)
     values = {**bringup.arguments, **given}
     resolved = bringup.resolve(given)
     processes = Processes(resolved)
@@ -78,9 +76,9 @@ def main(args: argparse.Namespace) -> int:
     return 0 if report["ok"] else 1
 
 
-def _given(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of the bring-up that the command line gives."""
-    given: dict[str, Any] = {}
+def given_arguments(args: argparse.Namespace, bringup: Bringup) -> dict[str, Any]:
+    """Return the arguments of ``bringup`` that the command line gives. Raises ``ResourceError``."""
+    given: dict[str, Any] = {"browser": args.browser} if "browser" in bringup.arguments else {}
     for text in args.arguments:
         name, separator, value = text.partition(":=")
         if not separator:

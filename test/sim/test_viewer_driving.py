@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
@@ -20,8 +21,10 @@ from geometry_msgs.msg import TwistStamped
 from helpers.node_process import Probe, command, free_domain, running
 from helpers.page_client import PageClient
 from helpers.stack import POLICY, Stack, standing_bundle
+from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from robot_policies.nodes.conversions import depth_image
 from robot_policies.nodes.runtime import LATCHED, RELIABLE
 from robot_policies.robot_spec import load_robot_spec
 
@@ -161,6 +164,10 @@ class Driver:
         twists = [message.twist for at, message in self.heard if at >= begin]
         return [(twist.linear.x, twist.linear.y, twist.angular.z) for twist in twists]
 
+    def first_zero(self, begin: float) -> float:
+        """Return how long after ``begin`` the first zero was heard [s]."""
+        return next(at for at, message in self.heard if at >= begin and message.twist.linear.x == 0.0) - begin
+
     def ends(self, begin: float) -> None:
         """Assert that zeros come and then nothing, within the time that a policy takes a command for absent."""
         assert self.probe.until(lambda: (0.0, 0.0, 0.0) in self.since(begin), 5.0)
@@ -208,8 +215,7 @@ def test_letting_go_stops_at_once_and_still_drives_with_zero(driver: Driver) -> 
     released = time.monotonic()
     driver.browsers[0].press("Forward")  # a click: the button came up
     driver.ends(released)
-    first_zero = next(at for at, message in driver.heard if at >= released and message.twist.linear.x == 0.0)
-    assert first_zero - released < 0.3, "sooner than the limit for browsers that say nothing"
+    assert driver.first_zero(released) < 0.3, "sooner than the limit for browsers that say nothing"
     begin = time.monotonic()
     driver.hold("Still", 1.0)
     assert len(driver.since(begin)) > 8
@@ -218,8 +224,10 @@ def test_letting_go_stops_at_once_and_still_drives_with_zero(driver: Driver) -> 
 
 def test_a_browser_that_goes_away_stops_the_robot(driver: Driver) -> None:
     driver.hold("Forward", 0.6)
+    gone = time.monotonic()
     driver.browsers[0].close()
-    driver.ends(time.monotonic())
+    driver.ends(gone)
+    assert driver.first_zero(gone) < 0.3, "sooner than the limit for browsers that say nothing"
 
 
 def test_a_browser_that_freezes_stops_the_robot(driver: Driver) -> None:
@@ -337,3 +345,31 @@ def children(pid: int) -> list[int]:
 
 def pid_line(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+
+
+@pytest.mark.slow
+def test_the_page_and_the_camera_show_the_terrain_that_the_robot_stands_on(bundle: Path) -> None:
+    pytest.importorskip("mujoco")
+    domain, port = free_domain(), free_port()
+    arguments = ("--policy", str(bundle), "--terrain", "step:0.5", "--camera", f"viewer_port:={port}")
+    line = [sys.executable, "-m", "robot_policies.cli", "run", *arguments]
+    with Probe(domain) as probe, running(line, domain) as process:
+        images = probe.hear(Image, "depth/image_rect")
+        assert process.stdout is not None
+        assert f"viewer: http://127.0.0.1:{port}" in process.stdout.readline()
+        browser = PageClient(port)
+        drawn = lambda: [m for m in browser.of("MeshMessage") if "terrain" in m["name"]]  # noqa: E731
+        assert browser.until(drawn)
+        corners = np.concatenate([np.asarray(m["props"]["vertices"]).reshape(-1, 3) for m in drawn()])
+        assert corners[:, 2].max() == pytest.approx(0.5)
+        wall = corners[corners[:, 0] > 0.1, 0].min()
+
+        def facing() -> Any:
+            if not images or browser.shown("GuiImageMessage")[0]["visible"] is False:
+                return None
+            column = depth_image(images[-1][1]).depth[:, 53]
+            return column[column > 0.0]
+
+        # The step is higher than the camera, so nothing in front is farther than its wall; on a plane it is.
+        assert probe.until(lambda: browser.read(0.01) or (facing() is not None and facing().max() < wall + 0.3), 30.0)
+        assert facing().max() > wall - 0.8
