@@ -14,14 +14,15 @@ import yaml
 
 from robot_policies import resources
 from robot_policies.robot_spec import load_robot_spec
-from sim2real.benchmark.children import busy, fifo_permitted, running
+from sim2real.benchmark.children import running
 from sim2real.benchmark.figures import Report
-from sim2real.benchmark.stack import FORWARD, Stack, cpu_of, phase, within
+from sim2real.benchmark.phases import Phases, told
+from sim2real.benchmark.stack import FORWARD, Stack, cpu_of
 from sim2real.benchmark.walk import POLICY, ROBOT
 
 PERIOD_S = 0.02  # [s], 50 Hz
+THROUGH_ROS = ("state_to_command", "taken_to_tick", "stamp_to_tick", "tick_lateness")
 CHILD_LIMIT = 120.0  # [s] more than it measures, for a process on a busy machine
-NO_FIFO = "without SCHED_FIFO: the right is missing (rtprio in limits.conf, or CAP_SYS_NICE)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,9 @@ def eager(report: Report, settings: Settings) -> None:
 
 def ros(report: Report, settings: Settings) -> None:
     """From a published state to its command through two processes, and how ticks begin, while the robot walks."""
-    stack, spans, notes = _phases(settings, {}, FORWARD)
-    samples = stack.samples()
-    for name in ("state_to_command", "taken_to_tick", "stamp_to_tick", "tick_lateness"):
-        for suffix, span in spans.items():
-            report.add(f"{name}{suffix}", within(samples.get(name, []), span), notes.get(suffix, ""))
+    phases = Phases(settings.scratch, {}, FORWARD)
+    phases.run(settings.seconds, settings.short)
+    phases.fill(report, {name: name for name in THROUGH_ROS})
 
 
 def wake(report: Report, settings: Settings) -> None:
@@ -87,10 +86,9 @@ def wake(report: Report, settings: Settings) -> None:
     path.parent.mkdir(exist_ok=True)
     robot = yaml.safe_load(resources.find("robots", ROBOT).read_text(encoding="utf-8"))
     path.write_text(yaml.safe_dump({**robot, "state_rate": 500.0}), encoding="utf-8")
-    stack, spans, notes = _phases(settings, {"robot": str(path), "backend": "mock"}, 0.0)
-    samples = stack.samples()
-    for suffix, span in spans.items():
-        report.add(f"wake_500hz{suffix}", within(samples.get("wake", []), span), notes.get(suffix, ""))
+    phases = Phases(settings.scratch, {"robot": str(path), "backend": "mock"}, 0.0)
+    phases.run(settings.seconds, settings.short)
+    phases.fill(report, {"wake": "wake_500hz"})
 
 
 def kill(report: Report, settings: Settings) -> None:
@@ -162,59 +160,14 @@ def _child(module: str, settings: Settings, *parts: str) -> dict[str, list[int]]
     return samples
 
 
-def _phases(
-    settings: Settings, robot: Mapping[str, object], forward: float
-) -> tuple[Stack, dict[str, tuple[int, int]], dict[str, str]]:
-    """Run both nodes quiet and loaded, with and without SCHED_FIFO; return the ended stack, spans and notes."""
-    spans: dict[str, tuple[int, int]] = {}
-    permitted = fifo_permitted()
-    notes = {} if permitted else {"": NO_FIFO, "_loaded": NO_FIFO}
-    with Stack(settings.scratch, robot) as stack:
-        stack.walk()
-        for fifo in (True, False) if permitted else (False,):
-            stack.schedule(fifo)
-            for loaded in (False, True):
-                suffix = ("" if fifo or not permitted else "_no_fifo") + ("_loaded" if loaded else "")
-                _awake(stack)
-                with busy((os.cpu_count() or 1) if loaded else 0, settings.scratch), phase(spans, suffix):
-                    stack.operator.drive(settings.seconds if suffix == "" else settings.short, forward)
-                _note_landing(stack, suffix, notes)
-    return stack, spans, notes
-
-
-def _awake(stack: Stack) -> None:
-    """Hear the nodes once more, and walk again after a landing."""
-    operator = stack.operator
-    _told(stack)
-    if operator.robot.get("mode") != "active":
-        operator.stand()
-        operator.activate(configured=True)
-        operator.drive(0.5, FORWARD)
-
-
-def _note_landing(stack: Stack, suffix: str, notes: dict[str, str]) -> None:
-    operator = stack.operator
-    _told(stack)
-    if operator.robot.get("mode") != "active":
-        notes[suffix] = "; ".join(filter(None, (notes.get(suffix, ""), f"tripped: {operator.robot.get('message')}")))
-
-
 def _factor(stack: Stack, seconds: float, forward: float) -> tuple[float, dict[str, float]]:
     """Return simulated over real time, both from one telling of the robot node to another, and the cores in use."""
     rate = load_robot_spec(ROBOT).state_rate
-    cycles, begun, before = *_told(stack), cpu_of(stack.children)
+    cycles, begun, before = *told(stack), cpu_of(stack.children)
     stack.operator.drive(seconds, forward)
-    more, ended, after = *_told(stack), cpu_of(stack.children)
-    return (more - cycles) / rate / (ended - begun), {
-        name: (after[name] - before[name]) / (ended - begun) for name in after
-    }
-
-
-def _told(stack: Stack) -> tuple[int, float]:
-    """Hear the robot node, and return its cycles and the time [s] of hearing them."""
-    operator, told = stack.operator, stack.operator.told["/robot_node"]
-    operator.wait(lambda: operator.told["/robot_node"] > told, 5.0, "diagnostics of the robot node")
-    return int(operator.robot["cycles"]), time.monotonic()
+    more, ended, after = *told(stack), cpu_of(stack.children)
+    used = {name: (after[name] - before[name]) / (ended - begun) for name in after}
+    return (more - cycles) / rate / (ended - begun), used
 
 
 def _lockstep(report: Report, settings: Settings, others: Sequence[str]) -> None:

@@ -6,9 +6,8 @@ import json
 import os
 import secrets
 import socket
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -118,14 +117,6 @@ class Stack:
 
     def _tape(self, name: str) -> Path:
         return self.scratch / f"{name}.json"
-
-
-@contextmanager
-def phase(spans: dict[str, tuple[int, int]], name: str) -> Iterator[None]:
-    """Note from when to when (monotonic [ns]) the phase ``name`` lasted."""
-    begun = time.monotonic_ns()
-    yield
-    spans[name] = (begun, time.monotonic_ns())
 
 
 def within(samples: Sequence[tuple[int, int]], span: tuple[int, int]) -> list[int]:
