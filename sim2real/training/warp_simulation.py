@@ -72,7 +72,7 @@ class WarpBatch:
         first = models[0]
         self.models, self.dt = list(models), float(first.opt.timestep)
         self._device = warp.get_device(device)
-        self._rows: dict[int, tuple[mujoco.MjModel, _Table]] = {}
+        self._rows: dict[tuple[int, int], tuple[mujoco.MjModel, _Table]] = {}  # run, model's id (kept, so it stays its)
         self._graphs: dict[int, Any] = {}
         count = len(self.models)
         self._start = np.array(first.qpos0, dtype=float)
@@ -94,10 +94,11 @@ class WarpBatch:
             ResourceError: it differs from the one before in more than ``VARIED``.
         """
         run = next(run for run in self._runs if run.robots.start <= robot < run.robots.stop)
-        if id(model) not in self._rows:
+        key = (run.robots.start, id(model))
+        if key not in self._rows:
             _check_alike(run.first, model)
-            self._rows[id(model)] = (model, _rows_of(model, run.varied))
-        for name, row in self._rows[id(model)][1].items():
+            self._rows[key] = (model, _rows_of(model, run.varied))
+        for name, row in self._rows[key][1].items():
             run.varied[name][robot - run.robots.start] = row
         self.models[robot] = model
 
