@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import sys
 import time
@@ -18,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from robot_policies.exceptions import RobotError, expected
 from sim2real.evaluation.episode import Episode, Job, run_episode
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LINES = 100  # of progress at most, where standard error is no terminal
 
 
@@ -46,8 +48,9 @@ def run_jobs(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Episode
 
 
 def _end_at_once() -> None:
-    """Let Ctrl-C end a worker without a word; the process that started it tells the outcome."""
+    """Let Ctrl-C end a worker without a word, as the process that started it tells the outcome, and die with it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def collect(jobs: Sequence[Job], processes: int) -> list[Episode]:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,24 @@ def test_ctrl_c_ends_it_at_once_without_a_trace_or_a_file(stands: Path, tmp_path
     _, stderr = process.communicate(timeout=10.0)
     assert process.returncode == 130
     assert "Traceback" not in stderr and not out.exists()
+
+
+def test_workers_die_with_the_process_that_started_them(stands: Path) -> None:
+    arguments = command(stands, "--seeds", 500, "--seconds", 4, "--command", "0,0,0", "--jobs", 2)
+    process = subprocess.Popen(
+        arguments,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None and "seed" in process.stderr.readline()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+    workers = [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    assert len(workers) == 2
+    process.kill()
+    process.communicate(timeout=10.0)  # ends when nobody holds its pipes any more
+    deadline = time.monotonic() + 10.0
+    while any(Path(f"/proc/{worker}").exists() for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
