@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
+from robot_policies.nodes.viewer_hub import ViewerNode
 from robot_policies.nodes.viewer_inputs import DEPTH, FRESH
 from robot_policies.nodes.viewer_page import Page
 from robot_policies.nodes.viewer_report import events, numbers
 from robot_policies.nodes.viewer_text import Status, Velocity3
 from robot_policies.nodes.viewer_urdf import Urdf
 from robot_policies.robots.robot import GroundShape
-
-if TYPE_CHECKING:
-    from robot_policies.nodes.viewer_node import ViewerNode
 
 LONGEST = 0.05  # [s] between looks at what was pressed
 WORDS_PERIOD = 0.2  # [s] between changes of mode, velocities and notes

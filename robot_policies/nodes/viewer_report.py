@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from robot_policies.nodes.viewer_hub import ViewerNode
 from robot_policies.nodes.viewer_inputs import DEPTH
 from robot_policies.nodes.viewer_text import Event, Numbers
-
-if TYPE_CHECKING:
-    from robot_policies.nodes.viewer_node import ViewerNode
 
 # node, key of its diagnostics, what it is
 TIMINGS = (

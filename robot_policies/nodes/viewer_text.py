@@ -16,7 +16,8 @@ ASKED, MEASURED, ALARM = "#1c7ed6", "#2f9e44", "#e03131"  # arrows and numbers h
 SHOWN = 7  # lines of the history
 TABLE = "width:100%;border-collapse:collapse"
 MUTED = "opacity:.62"
-FRAME = "padding:2px 18px 2px 12px;font-size:12.5px;line-height:1.4;font-variant-numeric:tabular-nums;overflow-wrap:anywhere"
+FONT = "font-size:12.5px;line-height:1.4;font-variant-numeric:tabular-nums;overflow-wrap:anywhere"
+FRAME = f"padding:2px 18px 2px 12px;{FONT}"
 
 
 @dataclass(frozen=True)

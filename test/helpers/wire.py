@@ -21,7 +21,7 @@ from robot_policies.nodes.policy_node import PolicyNode
 from robot_policies.nodes.robot_node import RobotNode
 from robot_policies.nodes.runtime import Stop
 from robot_policies.nodes.teleop_node import TeleopNode
-from robot_policies.nodes.viewer_node import ViewerNode
+from robot_policies.nodes.viewer_hub import ViewerNode
 from sim2real.bridges.depth_camera_node import DepthCameraNode
 
 OF_RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides")
