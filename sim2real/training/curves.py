@@ -38,7 +38,7 @@ def draw(table: Path, picture: Path) -> None:
     Raises:
         OSError: cannot be read or written.
     """
-    rows = read_rows(table)
+    rows = _forward(read_rows(table))
     if len(rows) < 2:
         return
     names = [*_FIRST, *(name for name in rows[0] if name not in _FIRST and name not in _OMIT)]
@@ -53,6 +53,16 @@ def draw(table: Path, picture: Path) -> None:
     content = io.BytesIO()
     figure.savefig(content, format="png")
     replace_file(picture, content.getvalue())
+
+
+def _forward(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the rows without those that a run which went back to an earlier checkpoint did again."""
+    kept, lowest = [], float("inf")
+    for row in reversed(rows):
+        if float(row["samples"]) < lowest:
+            lowest = float(row["samples"])
+            kept.append(row)
+    return kept[::-1]
 
 
 def _column(rows: list[dict[str, str]], name: str) -> Array:
