@@ -212,6 +212,7 @@ def test_a_held_button_drives_and_no_longer(driver: Driver, label: str, velocity
 
 def test_letting_go_stops_at_once_and_still_drives_with_zero(driver: Driver) -> None:
     driver.hold("Forward", 0.6)
+    driver.browsers[0].hold("Forward")
     released = time.monotonic()
     driver.browsers[0].press("Forward")  # a click: the button came up
     driver.ends(released)
@@ -224,6 +225,7 @@ def test_letting_go_stops_at_once_and_still_drives_with_zero(driver: Driver) -> 
 
 def test_a_browser_that_goes_away_stops_the_robot(driver: Driver) -> None:
     driver.hold("Forward", 0.6)
+    driver.browsers[0].hold("Forward")
     gone = time.monotonic()
     driver.browsers[0].close()
     driver.ends(gone)
