@@ -10,15 +10,18 @@ from sim2real.mujoco.ground import Ground
 from sim2real.mujoco.plant import motor_limits
 from sim2real.mujoco.world import world_spec
 from sim2real.training.backend import choose_device
-from sim2real.training.grounds import make_grounds
+from sim2real.training.env import Env
+from sim2real.training.grounds import Grounds, make_grounds
 from sim2real.training.model import Plant, build_plant
+from sim2real.training.parkour.env import ParkourEnv
+from sim2real.training.parkour.lanes import make_lanes
 from sim2real.training.rewards import Body
 from sim2real.training.robot import TrainedRobot
 from sim2real.training.task import Task
 from sim2real.training.walk import WalkEnv
 
 
-def build_env(task: Task, envs: int, seed: int, threads: int = 2, device: str = "cpu") -> WalkEnv:
+def build_env(task: Task, envs: int, seed: int, threads: int = 2, device: str = "cpu") -> Env:
     """Return the environment of a task, simulated on ``device``: auto, cpu or cuda.
 
     Raises:
@@ -26,10 +29,14 @@ def build_env(task: Task, envs: int, seed: int, threads: int = 2, device: str = 
         RobotError: the robot has no model, or the model lacks a joint or a foot.
     """
     spec = load_robot_spec(task.robot)
-    grounds = make_grounds(task.grounds, task.levels, task.tiles, np.random.default_rng((seed, 1)))
+    if task.kind == "parkour":
+        grounds: Grounds = make_lanes(task.grounds, task.levels, task.tiles, seed)
+    else:
+        grounds = make_grounds(task.grounds, task.levels, task.tiles, np.random.default_rng((seed, 1)))
     plants = [load_model(spec, task.physics_dt, tile.ground) for tile in grounds.tiles]
     robot = trained_robot(spec, load_model(spec, task.physics_dt))
-    return WalkEnv(task, robot, plants, grounds, envs, seed, threads, choose_device(device))
+    env = ParkourEnv if task.kind == "parkour" else WalkEnv
+    return env(task, robot, plants, grounds, envs, seed, threads, choose_device(device))
 
 
 def load_model(spec: RobotSpec, physics_dt: float, ground: Ground | None = None) -> Plant:

@@ -79,8 +79,6 @@ class Fleet:
     def judge(self, rows: Bools, fell: Bools, asked: npt.NDArray[np.float64], done: npt.NDArray[np.float64]) -> None:
         """Move the robots of ``rows`` up or down a level, before they restart.
 
-        A robot that has passed the last level goes on at a random one, so that none is forgotten.
-
         Args:
             rows: (N,) robots whose episode has ended.
             fell: (N,)
@@ -91,6 +89,10 @@ class Fleet:
         judged = rows & (asked > ENOUGH)
         up = judged & ~fell & (share > UP)
         down = rows & (fell | (judged & (share < DOWN)))
+        self.move(up, down)
+
+    def move(self, up: Bools, down: Bools) -> None:
+        """Move the robots of ``up`` and ``down`` (N,) a level; one that has passed the last gets a random one."""
         level = self.level + up - down
         top = self._top[self.kind]
         passed = level > top

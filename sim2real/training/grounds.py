@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -46,9 +47,10 @@ KINDS: Mapping[str, Callable[[float, np.random.Generator], Heights]] = MappingPr
 class GroundKind:
     """What some of the robots of a task walk on."""
 
-    kind: str  # "flat" or one of KINDS
+    kind: str  # "flat" or one of KINDS; of parkour the kind of a terrain that is a lane
     share: float  # of the robots
-    highest: float = 0.0  # [m], the height that its last level has
+    highest: float = 0.0  # [m] (of lanes: as the terrain says), the height that its last level has
+    lowest: float = 0.0  # of lanes: what its first level has
 
 
 @dataclass(frozen=True)
@@ -102,13 +104,14 @@ class Grounds:
     level: Index  # (tiles,)
     levels: int
 
-    def __post_init__(self) -> None:
-        """Stack the look-ups."""
-        object.__setattr__(self, "_heights", np.stack([tile.heights for tile in self.tiles]))
+    @cached_property
+    def heights(self) -> npt.NDArray[np.float32]:
+        """(tiles, nx, ny) [m], all look-ups."""
+        return np.stack([tile.heights for tile in self.tiles])
 
     def at(self, tile: Index, xy: Array) -> Array:
         """Return the ground's heights [m] (N, points) under points (N, points, 2) of robots on tiles (N,)."""
-        heights: npt.NDArray[np.float32] = self._heights  # type: ignore[attr-defined]
+        heights = self.heights
         cells = heights.shape[1]
         place = np.floor(xy * (1.0 / CELL)).astype(np.int64) % cells
         return np.asarray(heights[tile[:, None], place[..., 0], place[..., 1]], dtype=float)

@@ -13,6 +13,7 @@ from tensordict import TensorDict
 
 from sim2real.training.env import Env, Views
 from sim2real.training.mirror import Mirror, joint_mirror
+from sim2real.training.parkour.learner import build_parkour_ppo
 from sim2real.training.task import Network, Task
 
 _GROUPS = {"actor": ["policy"], "critic": ["critic"]}
@@ -21,7 +22,7 @@ _GROUPS = {"actor": ["policy"], "critic": ["critic"]}
 def to_tensors(views: Views) -> TensorDict:
     """Return both networks' inputs under the names that rsl-rl is given."""
     tensors = {name: torch.from_numpy(values) for name, values in views.groups.items()}
-    return TensorDict(tensors, batch_size=[len(views.actor)])
+    return TensorDict(tensors, batch_size=[len(views.critic)])
 
 
 def build_actor(observation: TensorDict, joints: int, network: Network) -> MLPModel:
@@ -31,7 +32,9 @@ def build_actor(observation: TensorDict, joints: int, network: Network) -> MLPMo
 
 
 def build_ppo(task: Task, env: Env) -> PPO:
-    """Return PPO with fresh networks for ``env``."""
+    """Return PPO with fresh networks for ``env``, with the adaptation that its kind has."""
+    if task.kind == "parkour":
+        return build_parkour_ppo(task, env, _symmetry(task, env))
     ppo, views = task.ppo, env.views()
     observation, joints = to_tensors(views), len(env.robot.joint_names)
     actor = build_actor(observation, joints, task.network)

@@ -74,6 +74,9 @@ def _text(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.5g}"
 
 
+WORTH = 0.005  # mean reward of a step, below which a beginner has nothing to lose
+
+
 class Watch:
     """Says when a run has gone wrong: a value that is not finite, or a reward that fell and stays down."""
 
@@ -98,7 +101,8 @@ class Watch:
         before = reward if self._smooth is None else self._smooth
         self._smooth = self._smoothing * before + (1.0 - self._smoothing) * reward
         self.best = max(self.best, self._smooth)
-        self._low = self._low + 1 if self._smooth < self._share * self.best else 0
+        fallen = self.best > WORTH and self._smooth < self._share * self.best
+        self._low = self._low + 1 if fallen else 0
         if self._low >= self._patience:
             return f"reward {self._smooth:.4f}, after a best of {self.best:.4f}, for {self._low} iterations"
         return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from robot_policies.exceptions import InputError, expected
 from robot_policies.types import Array, Array32
 from sim2real.randomization.ranges import NOMINAL
 from sim2real.training.build import build_env
@@ -59,6 +60,8 @@ def score(
         seed: of start poses.
     """
     env = build_env(_steady(task, command, seconds), robots, seed)
+    if not isinstance(env, WalkEnv):
+        raise InputError(expected(f"score: a task that follows velocities, {task.name}", task.kind, "walk"))
     env.age[:] = 0
     fallen = np.zeros(robots, dtype=bool)
     total, steps, demand = np.zeros((robots, 3)), 0, 0.0

@@ -89,14 +89,26 @@ class Senses:
             joint_vel=qvel[:, self._v],
         )
 
+    def feet(self) -> Array:
+        """Return the feet's lowest points in the world (N, f, 3) [m]."""
+        return self._plant.foot_motion(self._batch.sensors)[0]
+
     def scan(self, xy: Array, yaw: Array, rows: Bools | None = None) -> Array:
         """Return the ground's heights [m] (N, points) around places (N, 2) under headings (N,), of robots ``rows``."""
-        sine, cosine = np.sin(yaw)[:, None], np.cos(yaw)[:, None]
-        ahead, left = SCAN_POINTS.T
-        points = np.stack([xy[:, :1] + cosine * ahead - sine * left, xy[:, 1:2] + sine * ahead + cosine * left], axis=2)
         tile = self._fleet.tile if rows is None else self._fleet.tile[rows]
-        return self._fleet.grounds.at(tile, points)
+        return self._fleet.grounds.at(tile, around(SCAN_POINTS, xy, yaw))
 
     def highest(self, xy: Array, yaw: Array, rows: Bools) -> Array:
         """Return the highest ground [m] under and near robots ``rows`` that are put at ``xy`` with heading ``yaw``."""
         return np.asarray(self.scan(xy, yaw, rows)[:, _NEAR].max(axis=1))
+
+
+def around(points: Array, xy: Array, yaw: Array) -> Array:
+    """Return ``points`` (points, 2), ahead and left of robots at ``xy`` (N, 2) with heading ``yaw`` (N,), in the world.
+
+    Returns:
+        (N, points, 2) [m].
+    """
+    sine, cosine = np.sin(yaw)[:, None], np.cos(yaw)[:, None]
+    ahead, left = points.T
+    return np.stack([xy[:, :1] + cosine * ahead - sine * left, xy[:, 1:2] + sine * ahead + cosine * left], axis=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from sim2real.randomization.ranges import Randomization, Range
 from sim2real.training.grounds import GroundKind
@@ -60,6 +61,9 @@ class Ppo:
     mirror: str = "augmentation"  # none | loss | augmentation: how left and right are made alike
 
 
+Kind = Literal["walk", "parkour"]
+
+
 @dataclass(frozen=True)
 class Task:
     """Everything that defines a training run but its seed, length and number of environments."""
@@ -82,6 +86,7 @@ class Task:
     cycle_dt: float = 0.005  # [s], the robot's cycle: targets change here
     physics_dt: float = 0.005  # [s]
     episode: float = 20.0  # [s]
+    kind: Kind = "walk"  # which environment and which learner
     history: tuple[int, ...] = (0,)  # ages [control steps] of the frames that the actor sees
     grounds: tuple[GroundKind, ...] = (GroundKind("flat", 1.0),)
     levels: int = 1  # of difficulty, of each kind of ground

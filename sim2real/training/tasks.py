@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from robot_policies.exceptions import ResourceError, expected
 from sim2real.training.grounds import GroundKind
+from sim2real.training.parkour.tasks import GO2_PARKOUR
 from sim2real.training.task import CommandRanges, ObservationTerm, Task, weights
 
 # Scales and noise of legged_gym, which foreign Go2 policies share; the command is unscaled as in rl_sar's Go2 policy.
@@ -78,7 +79,7 @@ GO2_WALK = Task(
     fall_penalty=1.0,
 )
 
-TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (GO2_WALK,)})
+TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (GO2_WALK, GO2_PARKOUR)})
 
 
 def find_task(name: str) -> Task:

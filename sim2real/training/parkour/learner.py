@@ -1,0 +1,90 @@
+"""PPO with regularised online adaptation: rsl-rl's PPO, and around it what the teacher learns beside acting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from rsl_rl.algorithms import PPO
+from rsl_rl.models import MLPModel
+from rsl_rl.storage import RolloutStorage
+from tensordict import TensorDict
+
+from sim2real.training.env import Env
+from sim2real.training.parkour.adaptation import Adaptation
+from sim2real.training.parkour.networks import ACTOR_GROUPS, CRITIC_GROUPS, ParkourActor
+from sim2real.training.parkour.views import frame_size
+from sim2real.training.task import Task
+
+EVERY = 20  # iterations: in one of so many the teacher acts on what the history says (policies.md 1.11)
+FIRST = 200  # iterations before the first of them
+
+
+class ParkourPPO(PPO):
+    """What PPO sees of the views is what the actor and the critic read; the rest is the adaptation's."""
+
+    adaptation: Adaptation
+
+    def act(self, obs: TensorDict) -> torch.Tensor:
+        """Sample actions from views, and keep what the adaptation learns from."""
+        actions: torch.Tensor = super().act(self._seen(obs))
+        self.adaptation.remember(obs["past"], obs["velocity"], obs["hidden"])
+        return actions
+
+    def compute_returns(self, obs: TensorDict) -> None:
+        """Compute returns and advantages; ``obs`` are the views after the last step."""
+        super().compute_returns(self._seen(obs))
+
+    def update(self) -> dict[str, float]:
+        """Update the teacher, unless it acted on the history; then the adaptation, which learns from either."""
+        losses: dict[str, float] = {"value": 0.0, "surrogate": 0.0, "entropy": 0.0, "symmetry": 0.0}
+        if self.actor.adapted is None:
+            losses = super().update()
+        else:
+            self.storage.clear()
+        losses.update(self.adaptation.learn(self._raw_actor))
+        self.actor.adapted = None
+        return losses
+
+    def save(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        values: dict[str, Any] = super().save()
+        return {**values, "adaptation": self.adaptation.save()}
+
+    def load(self, loaded_dict: dict[str, Any], load_cfg: dict[str, Any] | None, strict: bool) -> bool:
+        """Take what ``save`` gave."""
+        self.adaptation.load(loaded_dict["adaptation"])
+        return bool(super().load(loaded_dict, load_cfg, strict))
+
+    def _seen(self, obs: TensorDict) -> TensorDict:
+        """Return what actor and critic read, with the estimated velocity; set the actor's latent where it adapts."""
+        with torch.no_grad():
+            estimate, latent = self.adaptation.infer(obs["past"])
+        updates = self.adaptation.updates
+        self.actor.adapted = latent if updates >= FIRST and updates % EVERY == 0 else None
+        seen = {name: obs[name] for name in ("proprio", "scan", "hidden", "critic")}
+        return TensorDict({**seen, "estimate": estimate}, batch_size=obs.batch_size)
+
+
+def build_parkour_ppo(task: Task, env: Env, symmetry: dict[str, Any] | None) -> ParkourPPO:
+    """Return PPO with fresh networks for ``env``."""
+    ppo, views = task.ppo, {name: torch.from_numpy(values) for name, values in env.views().groups.items()}
+    joints, velocity = len(env.robot.joint_names), views["velocity"].shape[1]
+    seen = {name: views[name] for name in ("proprio", "scan", "hidden", "critic")}
+    seen["estimate"] = torch.zeros(len(env), velocity)
+    observation = TensorDict(seen, batch_size=[len(env)])
+    spread = {"class_name": "GaussianDistribution", "init_std": task.network.init_std, "std_type": "log"}
+    actor = ParkourActor(observation, joints, task.network.hidden, dict(spread))
+    critic = MLPModel(observation, CRITIC_GROUPS, "critic", 1, task.network.hidden, "elu", False, None)
+    learner = ParkourPPO(
+        actor, critic, RolloutStorage("rl", len(env), ppo.steps, observation, [joints], "cpu"),
+        num_learning_epochs=ppo.num_learning_epochs, num_mini_batches=ppo.num_mini_batches,
+        clip_param=ppo.clip_param, gamma=ppo.gamma, lam=ppo.lam, value_loss_coef=ppo.value_loss_coef,
+        entropy_coef=ppo.entropy_coef, learning_rate=ppo.learning_rate, max_grad_norm=ppo.max_grad_norm,
+        desired_kl=ppo.desired_kl, schedule="adaptive", symmetry_cfg=symmetry,
+    )  # fmt: skip
+    learner.adaptation = Adaptation(frame_size(task.terms), velocity, actor)
+    return learner
+
+
+__all__ = ["ACTOR_GROUPS", "ParkourPPO", "build_parkour_ppo"]
