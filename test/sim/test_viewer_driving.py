@@ -136,6 +136,7 @@ def test_another_request_ends_the_way_to_walking(stack: Stack, bundle: Path) -> 
     viewer.press("Damp", "damping", "damp: ")
     viewer.until(lambda: False, 2.0)
     assert viewer.mode() == "damping"
+    viewer.press("Walk", "active", "walk: active")  # a new way; the old one would still wait for the robot to stand
 
 
 # The pad. No robot is needed: what counts is what goes out.
@@ -257,8 +258,9 @@ def test_of_two_browsers_the_first_that_holds_drives(driver: Driver) -> None:
     driver.hold("Forward", 0.4)
     begin = time.monotonic()
     for _ in range(8):
-        driver.hold("Forward", 0.1)
+        driver.hold("Forward", 0.05)
         driver.browsers[1].hold("Back")
+        driver.probe.spin(0.1)
     assert set(driver.since(begin)) == {(0.6, 0.0, 0.0)}
     driver.browsers[0].press("Forward")
     driver.probe.spin(0.2)
