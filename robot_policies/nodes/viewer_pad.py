@@ -12,7 +12,7 @@ from collections.abc import Callable
 from robot_policies.nodes.velocity_ranges import ZERO, Velocity
 from robot_policies.nodes.velocity_source import VelocitySource
 
-HOLD_LIMIT = 0.35  # [s] without a word of the browser, which speaks every 0.1 s
+HOLD_LIMIT = 0.5  # [s] without a word of the browser, which speaks every 0.1 s; policies wait as long for a command
 PERIOD = 0.05  # [s] between commands; policies take one for absent after 0.5 s
 ZEROS = 5  # zero commands after the pad was let go, before silence, as after a game pad's dead-man button
 YIELD = 1.0  # [s] that another source has to become silent once the pad is held

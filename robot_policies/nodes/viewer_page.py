@@ -34,7 +34,7 @@ from robot_policies.types import Array, DepthImage
 CONTROL_WIDTH, SENSE_WIDTH = 330.0, 350.0  # [px]
 # A depth image has few pixels; each is a fact.
 PIXELS = "<style>img{width:100%;image-rendering:pixelated}</style>"
-NO_DEPTH = "<div style='padding:2px 12px;font-size:12.5px;opacity:.62'>no image comes (camera:=true)</div>"
+NO_DEPTH = "<div style='padding:2px 12px;font-size:12.5px;opacity:.62'>no image comes (--camera)</div>"
 EMPTY = Status("", "no robot node", None, None, None, None)
 
 

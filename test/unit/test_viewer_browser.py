@@ -49,6 +49,6 @@ def test_a_browser_that_fails_is_one_line(
     open_browser(ADDRESS, {"DISPLAY": ":0"})
     end = time.monotonic() + 5.0
     said = ""
-    while not said and time.monotonic() < end:
+    while not said.endswith("\n") and time.monotonic() < end:
         said += capfd.readouterr().err
     assert said == "viewer: no browser was opened: none\n"
