@@ -212,15 +212,55 @@ def test_speed_0_never_sleeps() -> None:
     assert spinner.slept == [0.0] * 10  # it serves what is there
 
 
-def test_real_time_serves_until_the_stamp_and_waits_for_nobody() -> None:
+class Clock:
+    """A robot's clock that passes in spins and sleeps only."""
+
+    def __init__(self, spinner: Spinner, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.slept, self._spinner = 3_000_000, list[float](), spinner
+        monkeypatch.setattr(spinner, "spin_for", self._spin)
+        monkeypatch.setattr(waiting.time, "sleep", self._sleep)
+
+    def _spin(self, seconds: float) -> None:
+        self._spinner.slept.append(seconds)
+        self.now += max(round(seconds * 1e9), 0)
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += round(seconds * 1e9)
+
+
+def test_real_time_serves_until_shortly_before_the_stamp_and_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     spinner = Spinner()
-    wait = RealTimeWait(spinner, lambda: 3_000_000)  # type: ignore[arg-type]
+    clock = Clock(spinner, monkeypatch)
+    wait = RealTimeWait(spinner, lambda: clock.now)  # type: ignore[arg-type]
     wait.expect(DT)
     wait.published(CYCLE)
     wait(CYCLE)
     wait.answered(CYCLE)
     wait.expect(None)
-    assert spinner.slept == [pytest.approx(0.002)] and spinner.waited == []
+    assert spinner.slept == [pytest.approx(0.002 - waiting.GUARD)] and spinner.waited == []
+    assert clock.slept == [pytest.approx(waiting.GUARD)], "callbacks are served up to the deadline"
+    assert clock.now == CYCLE
+
+
+@pytest.mark.parametrize(("behind", "slept"), [(-100_000, [0.0001]), (0, []), (2_000_000, [])])
+def test_real_time_that_is_behind_serves_what_waits(
+    behind: int, slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spinner = Spinner()
+    clock = Clock(spinner, monkeypatch)
+    clock.now = CYCLE + behind
+    RealTimeWait(spinner, lambda: clock.now)(CYCLE)  # type: ignore[arg-type]
+    assert len(spinner.slept) == 1 and spinner.slept[0] <= 0.0, "a robot that is late would hear nobody"
+    assert clock.slept == pytest.approx(slept)
+
+
+def test_a_clock_that_is_set_back_meanwhile_does_not_put_the_robot_to_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    spinner = Spinner()
+    clock = Clock(spinner, monkeypatch)
+    monkeypatch.setattr(spinner, "spin_for", lambda seconds: setattr(clock, "now", -10_000_000_000))
+    RealTimeWait(spinner, lambda: clock.now)(CYCLE)  # type: ignore[arg-type]
+    assert clock.slept == [waiting.GUARD]
 
 
 def test_a_real_spinner_gives_up_after_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
