@@ -1,0 +1,268 @@
+"""What the benchmark does with nodes: their raw samples, the phases, kills and factors, with nodes that are played."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+from robot_policies.exceptions import RobotError
+from robot_policies.nodes import policy_node, robot_node
+from robot_policies.nodes.bench_operator import BenchOperator
+from sim2real.benchmark import groups, phases, recorded_node
+from sim2real.benchmark.figures import Report
+from sim2real.benchmark.groups import Settings
+from sim2real.benchmark.phases import NO_FIFO, Phases
+from sim2real.benchmark.recorded_node import (
+    RecordedAssembler,
+    RecordedPolicyMonitor,
+    RecordedRobotMonitor,
+    Tape,
+)
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def tape(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[int]]:
+    kept = Tape()
+    monkeypatch.setattr(recorded_node, "TAPE", kept)
+    return lambda name: list(kept._samples.get(name, ()))[1::2]
+
+
+def test_a_tape_keeps_samples_with_their_time(tmp_path: Path) -> None:
+    tape, begun = Tape(), time.monotonic_ns()
+    for value in (5, -3, 2**40):
+        tape.add("one", value)
+    tape.add("other", 1)
+    tape.write(tmp_path / "tape.json")
+    found = json.loads((tmp_path / "tape.json").read_text())
+    assert [value for _, value in found["one"]] == [5, -3, 2**40]
+    assert begun <= found["one"][0][0] <= found["one"][2][0] <= time.monotonic_ns()
+    assert len(found["other"]) == 1
+
+
+def test_the_robot_monitor_notes_wake_ups_and_answers(tape: Callable[[str], list[int]]) -> None:
+    monitor = RecordedRobotMonitor(SimpleNamespace())  # type: ignore[arg-type]
+    monitor.published(1000, 1300)
+    monitor.published(2000, 1900)
+    assert tape("wake") == [300, 0]
+    time.sleep(0.002)
+    monitor.taken(1000)
+    monitor.taken(7)  # of a state that it never published
+    assert len(tape("state_to_command")) == 1
+    assert 2 * MS <= tape("state_to_command")[0] < 500 * MS
+    assert monitor._latency.count == 1, "the monitor's own numbers go on"
+    for stamp in range(3000, 3000 + 2 * recorded_node.KEPT):
+        monitor.published(stamp, stamp)
+    assert len(monitor._out) == recorded_node.KEPT
+
+
+def test_the_policy_monitor_notes_when_a_tick_began(
+    tape: Callable[[str], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = time.monotonic_ns()
+    monkeypatch.setattr(RecordedAssembler, "taken_ns", begun - 40_000)
+    stamp = time.time_ns() - 3 * MS
+    record: Any = SimpleNamespace(durations_ns=(1, 2, 3), inputs=SimpleNamespace(state=SimpleNamespace(stamp_ns=stamp)))
+    monitor = RecordedPolicyMonitor()
+    monitor.ticked(record, 1, 5_000, begun)
+    assert tape("taken_to_tick") == [40_000]
+    assert tape("tick_lateness") == [5_000]
+    assert 2.9 * MS < tape("stamp_to_tick")[0] < 500 * MS
+    assert (monitor.ticks, monitor.missed) == (1, 1)
+
+
+def test_the_assembler_notes_when_a_part_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts: list[Any] = []
+    monkeypatch.setattr(
+        policy_node.StateAssembler, "_part", lambda self, topic, message: parts.append((topic, message))
+    )
+    before = time.monotonic_ns()
+    RecordedAssembler.__new__(RecordedAssembler)._part("imu/data", "message")
+    assert before <= RecordedAssembler.taken_ns <= time.monotonic_ns()
+    assert parts == [("imu/data", "message")]
+
+
+@pytest.mark.parametrize("name", ["robot_node", "policy_node"])
+def test_the_recorded_node_is_the_node(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def played(args: Any) -> int:
+        seen.append((args, robot_node.RobotMonitor, policy_node.PolicyMonitor, policy_node.StateAssembler))  # type: ignore[attr-defined]
+        return 7
+
+    for module, attribute in (
+        (robot_node, "RobotMonitor"),
+        (policy_node, "PolicyMonitor"),
+        (policy_node, "StateAssembler"),
+    ):
+        monkeypatch.setattr(module, attribute, getattr(module, attribute))  # so that it is put back
+    monkeypatch.setattr(robot_node if name == "robot_node" else policy_node, "main", played)
+    result = tmp_path / "tape.json"
+    assert recorded_node.main([str(result), name, "--ros-args", "-p", "robot:=go2"]) == 7
+    assert seen == [
+        ([name, "--ros-args", "-p", "robot:=go2"], RecordedRobotMonitor, RecordedPolicyMonitor, RecordedAssembler)
+    ]
+    assert result.exists()
+
+
+class Played:
+    """A stack whose nodes always run, until a phase is to fail."""
+
+    def __init__(self, *args: Any) -> None:
+        self.scratch = args[0] if args else Path()
+        self.done: list[Any] = []
+        self.operator: Any = SimpleNamespace(
+            robot={"mode": "active", "cycles": 100, "message": "why"},
+            told={"/robot_node": 0},
+            drive=self._drive,
+            wait=lambda done, limit, what: self.operator.told.update(
+                {"/robot_node": self.operator.told["/robot_node"] + 1}
+            ),
+            stand=lambda: self.done.append("stand"),
+            activate=lambda configured=False: self._activate(),
+        )
+        self.fails: set[int] = set()
+        self.trips: set[int] = set()
+        self.phase = 0
+
+    def __enter__(self) -> Played:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.done.append("end")
+
+    def walk(self) -> None:
+        self.done.append("walk")
+
+    def schedule(self, fifo: bool) -> None:
+        self.done.append(fifo)
+
+    def samples(self) -> dict[str, list[tuple[int, int]]]:
+        return {"wake": [(at, 1000) for at in self.at]}
+
+    at: list[int] = []
+
+    def _activate(self) -> None:
+        self.done.append("activate")
+        self.operator.robot["mode"] = "active"
+
+    def _drive(self, seconds: float, forward: float = 0.0) -> None:
+        self.phase += 1
+        if self.phase in self.fails:
+            raise RobotError("a node is gone")
+        if self.phase in self.trips:
+            self.operator.robot["mode"] = "landing:damping"
+        self.at.append(time.monotonic_ns())
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[Phases, Played]]:
+    def make(permitted: bool, fails: set[int] | None = None, trips: set[int] | None = None) -> tuple[Phases, Played]:
+        stack = Played(tmp_path)
+        stack.at, stack.fails, stack.trips = [], fails or set(), trips or set()
+        monkeypatch.setattr(phases, "fifo_permitted", lambda: permitted)
+        monkeypatch.setattr(phases, "Stack", lambda *args: stack)
+        return Phases(tmp_path, {}, 0.5), stack
+
+    return make
+
+
+SUFFIXES = ["", "_loaded", "_no_fifo", "_no_fifo_loaded"]
+
+
+def test_phases_with_the_right_are_four(played: Any) -> None:
+    run, stack = played(True)
+    run.run(1.0, 0.5)
+    assert list(run.spans) == SUFFIXES
+    assert [step for step in stack.done if isinstance(step, bool)] == [True, True, True, True, True, False, True, False]
+    report = Report()
+    run.fill(report, {"wake": "wake_500hz"})
+    assert [report.durations[f"wake_500hz{suffix}"]["n"] for suffix in SUFFIXES] == [1, 1, 1, 1]
+    assert not report.failures
+
+
+def test_phases_without_the_right_are_two_and_say_so(played: Any) -> None:
+    run, stack = played(False)
+    run.run(1.0, 0.5)
+    assert list(run.spans) == ["", "_loaded"]
+    assert True not in stack.done
+    assert run.notes == {"": NO_FIFO, "_loaded": NO_FIFO}
+
+
+def test_a_phase_that_fails_is_told_and_the_others_go_on(played: Any) -> None:
+    run, stack = played(True, fails={2})
+    run.run(1.0, 0.5)
+    report = Report()
+    run.fill(report, {"wake": "wake_500hz"})
+    assert report.failures == {"wake_500hz_loaded": "a node is gone"}
+    assert list(report.durations) == ["wake_500hz", "wake_500hz_no_fifo", "wake_500hz_no_fifo_loaded"]
+    assert stack.done[-1] == "end"
+
+
+def test_after_a_trip_the_robot_gets_up_in_fifo(played: Any) -> None:
+    run, stack = played(True, trips={3})
+    run.run(1.0, 0.5)
+    assert run.notes == {"_no_fifo": "tripped: why"}
+    at = stack.done.index("stand")
+    assert stack.done[at - 1] is True and stack.done[at + 1] == "activate"
+
+
+def test_a_factor_is_simulated_over_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = iter([(100, 10.0), (500, 12.0)])
+    used = iter([{"robot_node": 1.0}, {"robot_node": 1.5}])
+    monkeypatch.setattr(groups, "told", lambda stack: next(told))
+    monkeypatch.setattr(groups, "cpu_of", lambda children: next(used))
+    stack: Any = SimpleNamespace(children={}, operator=SimpleNamespace(drive=lambda seconds, forward: None))
+    assert groups._factor(stack, 2.0, 0.5) == (1.0, {"robot_node": 0.25})
+
+
+def test_offline_reads_the_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    episodes = [{"metrics": {"real_time_factor": factor}} for factor in (30.0, 20.0, 25.0)]
+    (tmp_path / "cells.json").write_text(json.dumps([{"episodes": episodes}]))
+
+    class Done:
+        def __enter__(self) -> Any:
+            return SimpleNamespace(wait=lambda limit: None)
+
+        def __exit__(self, *error: object) -> None: ...
+
+    monkeypatch.setattr(groups, "running", lambda *args: Done())
+    report = Report()
+    groups.offline(report, Settings(tmp_path, 1.0, 1, 1))
+    assert report.values["offline_real_time_factor"] == (25.0, "x per core")
+    assert "20.0 to 30.0" in report.notes["offline_real_time_factor"]
+
+
+def operator(**attributes: Any) -> BenchOperator:
+    made = BenchOperator.__new__(BenchOperator)
+    made.robot, made.policy, made.sent, made._check = {}, {}, [], lambda: None
+    made._spinner = SimpleNamespace(spin_for=lambda seconds: time.sleep(0.001))  # type: ignore[assignment]
+    for name, value in attributes.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_the_first_landing_command_after_the_kill_counts() -> None:
+    heard = operator(sent=[(9.0, "damping"), (10.1, "walk/1"), (10.25, "damping"), (10.3, "damping")])
+    assert heard.first_sent("damping", 10.0) == pytest.approx(0.25)
+    with pytest.raises(RobotError, match="a command of sit within 0.01 s"):
+        heard.first_sent("sit", 10.0, 0.01)
+
+
+def test_waiting_ends_where_a_process_has_died() -> None:
+    def died() -> None:
+        raise RobotError("policy_node ended")
+
+    with pytest.raises(RobotError, match="policy_node ended"):
+        operator(_check=died).wait(lambda: False, 5.0, "anything")
+    with pytest.raises(RobotError, match="it lies"):
+        operator(robot={"message": "it lies"}).wait(lambda: False, 0.01, "the robot to stand")
