@@ -31,7 +31,7 @@ Term = Callable[[Motion, Gait, Task, Body], Array]
 
 LIN_VARIANCE = 0.08  # [m^2/s^2]; 0.16 m/s off (20 % of 0.8) costs 27 % of the reward
 ANG_VARIANCE = 0.15  # [rad^2/s^2]
-MEAN_LIN_VARIANCE = 0.01  # [m^2/s^2], of the running mean, which has no sway of the gait in it
+MEAN_LIN_VARIANCE = 0.006  # [m^2/s^2], of the running mean, which has no sway of the gait in it
 MEAN_ANG_VARIANCE = 0.02  # [rad^2/s^2]
 SLOW = 0.3  # [m/s], below which a command is not followed any more exactly in proportion
 TORQUE_SHARE = 0.8  # of the limit, where the penalty starts

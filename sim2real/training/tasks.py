@@ -8,7 +8,7 @@ from types import MappingProxyType
 from robot_policies.exceptions import ResourceError, expected
 from sim2real.training.grounds import GroundKind
 from sim2real.training.parkour.tasks import GO2_PARKOUR
-from sim2real.training.task import CommandRanges, ObservationTerm, Task, weights
+from sim2real.training.task import CommandRanges, ObservationTerm, Ppo, Task, weights
 
 # Scales and noise of legged_gym, which foreign Go2 policies share; the command is unscaled as in rl_sar's Go2 policy.
 BLIND = (
@@ -44,11 +44,11 @@ GO2_WALK = Task(
     levels=6,
     rewards=weights(
         alive=1.0,
-        progress=1.0,
+        progress=0.8,
         track_lin_vel=2.0,
         track_ang_vel=1.0,
-        track_mean_lin_vel=1.0,
-        track_mean_ang_vel=0.5,
+        track_mean_lin_vel=2.0,
+        track_mean_ang_vel=1.0,
         lin_vel_z=-2.0,
         ang_vel_xy=-0.05,
         orientation=-1.5,
@@ -77,6 +77,7 @@ GO2_WALK = Task(
     foot_height=0.08,
     air_time=0.25,
     fall_penalty=1.0,
+    ppo=Ppo(entropy_coef=0.002),
 )
 
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (GO2_WALK, GO2_PARKOUR)})

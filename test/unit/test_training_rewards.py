@@ -78,7 +78,7 @@ CASES = [
     ("track_lin_vel", motion(), gait(WALK), np.exp(-0.64 / rewards.LIN_VARIANCE)),
     ("track_ang_vel", motion(base_ang_vel=[[3.0, 3.0, -0.5]]), gait((0.0, 0.0, -0.5)), 1.0),
     ("track_ang_vel", motion(base_ang_vel=[[0.0, 0.0, 1.0]]), gait(), np.exp(-1.0 / rewards.ANG_VARIANCE)),
-    ("track_mean_lin_vel", motion(), gait(WALK, error=[[0.06, -0.08, 9.0]]), np.exp(-1.0)),
+    ("track_mean_lin_vel", motion(), gait(WALK, error=[[0.06, -0.08, 9.0]]), np.exp(-0.01 / rewards.MEAN_LIN_VARIANCE)),
     ("track_mean_ang_vel", motion(), gait(error=[[9.0, 9.0, 0.2]]), np.exp(-2.0)),
     ("power", motion(torque=[[3.0, -4.0] + 10 * [1.0]], joint_vel=[[2.0, 5.0] + 10 * [0.0]]), gait(), 26.0),
     ("lin_vel_z", motion(base_lin_vel=[[1.0, 1.0, -0.5]]), gait(), 0.25),
