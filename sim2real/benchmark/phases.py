@@ -28,6 +28,7 @@ class Phases:
         """Take the parameters of the robot node, and how fast to walk [m/s]."""
         self.spans: dict[str, tuple[int, int]] = {}
         self.notes: dict[str, str] = {}
+        self._tripped: set[str] = set()
         self._permitted = fifo_permitted()
         self._forward = forward
         self._stack = Stack(scratch, robot)
@@ -56,7 +57,11 @@ class Phases:
         samples = self._stack.samples()
         for taped, name in names.items():
             for suffix, span in self.spans.items():
-                report.add(f"{name}{suffix}", within(samples.get(taped, []), span), self.notes.get(suffix, ""))
+                values, note = within(samples.get(taped, []), span), self.notes.get(suffix, "")
+                if not values and suffix in self._tripped:
+                    report.note(f"{name}{suffix}", note)  # a robot that lands at once is what was found
+                else:
+                    report.add(f"{name}{suffix}", values, note)
 
     def note(self, suffix: str, text: str) -> None:
         """Say something beside the figures of a phase."""
@@ -73,6 +78,7 @@ class Phases:
             self.spans[suffix] = (begun, time.monotonic_ns())
         told(stack)
         if operator.robot.get("mode") != "active":
+            self._tripped.add(suffix)
             self.note(suffix, f"tripped: {operator.robot.get('message')}")
 
 

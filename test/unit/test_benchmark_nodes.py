@@ -216,6 +216,16 @@ def test_after_a_trip_the_robot_gets_up_in_fifo(played: Any) -> None:
     assert stack.done[at - 1] is True and stack.done[at + 1] == "activate"
 
 
+def test_a_robot_that_lands_before_the_first_sample_is_no_failure(played: Any) -> None:
+    run, stack = played(True, trips={4})
+    run.run(1.0, 0.5)
+    stack.at.clear()
+    report = Report()
+    run.fill(report, {"wake": "wake_500hz"})
+    assert report.notes == {"wake_500hz_no_fifo_loaded": "tripped: why"}
+    assert set(report.failures) == {"wake_500hz", "wake_500hz_loaded", "wake_500hz_no_fifo"}
+
+
 def test_a_factor_is_simulated_over_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
     told = iter([(100, 10.0), (500, 12.0)])
     used = iter([{"robot_node": 1.0}, {"robot_node": 1.5}])
