@@ -209,7 +209,7 @@ def test_viewer_headless_and_camera_decide_what_starts(stubs: pytest.MonkeyPatch
 def test_a_namespace_holds_every_node_and_values_have_their_types(stubs: pytest.MonkeyPatch) -> None:
     nodes = by_name(started("sim", namespace="r1", viewer_port="8123", seed="7", speed="2"))
     assert {node.kwargs["namespace"] for node in nodes.values()} == {"r1"}
-    assert nodes["viewer_node"].kwargs["parameters"] == [{"port": 8123}]
+    assert nodes["viewer_node"].kwargs["parameters"] == [{"port": 8123, "browser": False}]
     robot = nodes["robot_node"].kwargs["parameters"][0]
     assert (robot["robot"], robot["options.seed"], robot["speed"]) == ("go2", 7, 2.0)
     assert isinstance(robot["speed"], float)
