@@ -25,6 +25,7 @@ ABOVE = 0.28  # [m] of the arrows above the base
 NOSE = 0.35  # [m] from the base to where the arrow of a turn begins: the velocity of that point, from the turn alone
 SHORTEST = 0.03  # [m/s] that is drawn
 OUTLINED = 1000  # boxes at most whose edges are drawn; more of them are read by their shades
+SLACK = 0.25  # [m] that the robot may rise or sink before the view follows: a Go2 lies 0.25 m below where it stands
 LEVELS = 8  # shades of the terrain, from its lowest to its highest box
 LOW, HIGH = np.array([0.70, 0.74, 0.78]), np.array([0.42, 0.53, 0.66])  # RGB of these
 UPRIGHT = owned([1.0, 0.0, 0.0, 0.0])
@@ -39,6 +40,8 @@ class Scene:
         self._server, scene = server, server.scene
         self._joints: dict[str, Any] = {}
         self._shown: dict[str, float] = {}
+        self._home: float | None = None  # height of the base where it was first seen [m]
+        self._lift = 0.0  # [m] that the view is above where it began
         scene.set_up_direction("+z")
         scene.configure_fog(6.0, 22.0, color=SKY)
         scene.set_background_image(np.full((2, 2, 3), SKY, np.uint8))
@@ -106,7 +109,10 @@ class Scene:
                 else:
                     frame.wxyz = quat_wxyz(moved.rotation)
         self._robot.wxyz, self._robot.position = quat, position
-        self._world.position = (-position[0], -position[1], 0.0) if follow else (0.0, 0.0, 0.0)
+        height = float(position[2])
+        self._home = height if self._home is None else self._home
+        self._lift = lifted(self._lift, height - self._home)
+        self._world.position = (-position[0], -position[1], -self._lift) if follow else (0.0, 0.0, 0.0)
         w, x, y, z = quat
         yaw = math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
         self._arrows.position = position + (0.0, 0.0, ABOVE)
@@ -137,6 +143,11 @@ class Scene:
             self._server.scene.add_mesh_simple(
                 f"{name}/visual_{index}", mesh.vertices, mesh.faces, color=(r, g, b), opacity=opacity
             )
+
+
+def lifted(lift: float, height: float) -> float:
+    """Return the height [m] of a view that follows a robot at ``height`` up and down, but not each of its steps."""
+    return min(max(lift, height - SLACK), height + SLACK)
 
 
 def arrow_points(velocity: Velocity3, height: float) -> tuple[Array | None, Array | None]:

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from robot_policies.nodes.viewer_charts import LEAST, bounds
-from robot_policies.nodes.viewer_scene import ARROW_SCALE, HIGH, LOW, arrow_points, corners, edges, shaded, solid
+from robot_policies.nodes.viewer_scene import (
+    ARROW_SCALE,
+    HIGH,
+    LOW,
+    SLACK,
+    arrow_points,
+    corners,
+    edges,
+    lifted,
+    shaded,
+    solid,
+)
 from robot_policies.robots.robot import GroundBox
 
 UP = (1.0, 0.0, 0.0, 0.0)
@@ -44,6 +55,18 @@ def test_higher_boxes_are_darker() -> None:
     assert shades[0] == pytest.approx(tuple(LOW))
     assert shades[-1] == pytest.approx(tuple(HIGH))
     assert len(shaded([FLAT, FLAT])) == 1, "boxes of one height have one shade"
+
+
+def test_the_view_follows_up_stairs_and_down_but_not_each_step() -> None:
+    lift = 0.0
+    for height in (0.05, -0.05, SLACK, -SLACK):
+        lift = lifted(lift, height)
+        assert lift == 0.0
+    for height in np.linspace(0.0, 2.0, 50):
+        lift = lifted(lift, float(height))
+    assert lift == pytest.approx(2.0 - SLACK)
+    assert lifted(lift, 1.9) == lift
+    assert lifted(lift, -2.0) == pytest.approx(-2.0 + SLACK)
 
 
 def test_arrows_point_where_the_robot_goes() -> None:
