@@ -41,10 +41,10 @@ def test_flat_is_shipped_and_says_when_an_episode_succeeds() -> None:
     assert (rules.velocity_tolerance, rules.drift, course.fall.tilt, course.fall.thighs) == (0.2, 0.2, 1.0, True)
 
 
-def test_the_shipped_courses_are_those_of_the_terrains() -> None:
+def test_the_shipped_courses_are_named_after_their_terrains() -> None:
     names = {name for name, _ in listing("courses")}
-    assert names == {name for name, _ in listing("terrains")}
-    assert {load_course(name).terrain for name in names} == names
+    assert names >= {"flat", "rough", "steps", "step", "stairs", "gap", "ramp", "tilt", "hurdle", "mixed"}
+    assert {load_course(name).terrain for name in names} == names <= {name for name, _ in listing("terrains")}
 
 
 @pytest.mark.parametrize("name", [name for name, _ in listing("courses")])
