@@ -97,10 +97,15 @@ class DepthPipeline:
                     "the camera that the bundle names, with its intrinsics",
                 )
             )
-        pixels = raw[self._crop].astype(np.float64)  # crop first: it commutes with the pixel-wise steps
+        return owned(self.many(raw[None])[0], np.float32)
+
+    def many(self, images: Array32) -> Array32:
+        """Return the network's images (N, height * width) of the camera's images (N, h, w), all of the right size."""
+        # Crop first: it commutes with the pixel-wise steps.
+        pixels = images[(slice(None), *self._crop)].astype(np.float64)
         missing = ~(np.isfinite(pixels) & (pixels > 0.0))
         pixels[missing] = self._depth.near
         np.clip(pixels, self._depth.near, self._depth.far, out=pixels)
         pixels[missing] = self._without_return
         resized = self._rows @ pixels @ self._columns
-        return owned((self._depth.scale * resized + self._depth.offset).reshape(-1), np.float32)
+        return np.asarray((self._depth.scale * resized + self._depth.offset).reshape(len(images), -1), np.float32)
