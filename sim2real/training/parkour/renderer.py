@@ -21,7 +21,7 @@ from sim2real.training.grounds import Index
 
 BLOCK = 10  # [px], edge of a block of pixels: a lane fills some 15 blocks of a small image, half of them with floor
 # Frames and pairs of box and block at a time: their 9 planes over 100 px take 0.5 MB, half of a core's own cache.
-FRAMES, PAIRS = 64, 128
+FRAMES, PAIRS = 128, 128
 _PLANES = 9  # per box: 3 that let rays in, 6 that let them out
 _NEVER = 1e9  # [1/m], inverse depth of a plane that the camera has already passed
 _TOUCH = 1e-9  # [m], the least distance of the camera from a plane
@@ -133,7 +133,7 @@ class DepthRenderer:
         with np.errstate(divide="ignore"):
             scale = np.where(above > 0.0, -1.0 / above, 0.0)
         plane = (scale[:, None] * rotation[:, 2]).astype(np.float32)
-        return np.maximum(plane @ self._basis, np.float32(0.0))
+        return np.asarray(np.maximum(plane @ self._basis, np.float32(0.0)))
 
     def _visible(self, planes: Array32) -> Iterator[tuple[int, Index]]:
         """Yield blocks with some of the pairs that can be seen in them, (p,) in order."""
@@ -151,10 +151,12 @@ class DepthRenderer:
 
     def _image(self, seen: Array32) -> Array32:
         """Return the depths (F, h, w) [m] of inverse depths (blocks, F, px)."""
-        depth = np.divide(1.0, seen, out=np.zeros_like(seen), where=seen > 0.0)
+        depth = np.zeros_like(seen)
+        np.divide(1.0, seen, out=depth, where=seen > 0.0)
         (down, high), (across, wide) = self._rows.slopes.shape, self._columns.slopes.shape
         blocks = depth.reshape(down, across, -1, high, wide).transpose(2, 0, 3, 1, 4)
-        return blocks.reshape(-1, down * high, across * wide)[:, : self.shape[0], : self.shape[1]]
+        whole = np.asarray(blocks.reshape(-1, down * high, across * wide))
+        return whole[:, : self.shape[0], : self.shape[1]]
 
 
 @dataclass(frozen=True)
