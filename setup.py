@@ -36,7 +36,10 @@ ENTRY_POINTS = {
         "mujoco = sim2real.mujoco.robot:create",
     ],
     "robot_policies.cameras": ["mujoco = sim2real.mujoco.depth_camera:create"],
-    "robot_policies.policies": ["velocity = robot_policies.policies.velocity:VelocityPolicy"],
+    "robot_policies.policies": [
+        "velocity = robot_policies.policies.velocity:VelocityPolicy",
+        "parkour = robot_policies.policies.parkour:ParkourPolicy",
+    ],
 }
 ROS = [  # ROS 2 Jazzy from wheels, for where no ROS is sourced
     "ros-jazzy-rclpy==7.1.6",

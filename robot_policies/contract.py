@@ -209,7 +209,8 @@ class ActionSpec:
 class CommandAxis:
     """Range trained for (requests outside are clamped) and the half width of the dead band, inside which it is 0.
 
-    Exactly 0 stays 0 even where the range excludes it: standing can always be asked for.
+    Exactly 0 stays 0 even where the range excludes it: standing can always be asked for. Where the range has one
+    direction only, the other one means 0.
     """
 
     range: Pair

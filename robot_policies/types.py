@@ -59,12 +59,22 @@ class DepthImage:
 
 
 @dataclass(frozen=True, slots=True)
+class HeightScan:
+    """True heights around the base at the points of the bundle's term ``height_scan``: only a simulator has them."""
+
+    stamp_ns: int  # of the state that it belongs to
+    base: float  # [m], height of the base in the world
+    ground: Array  # (points,) [m], height of the ground in the world, in the order of the term
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyInputs:
     """Everything that one policy step may read. ``velocity_command`` None means that none has come."""
 
     state: RobotState
     velocity_command: VelocityCommand | None = None
     depth: Mapping[str, DepthImage] = field(default_factory=dict)  # by name of the bundle's depth input
+    height_scan: HeightScan | None = None  # in simulation without ROS, for a bundle that reads it
 
 
 @dataclass(frozen=True, slots=True)

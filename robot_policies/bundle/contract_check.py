@@ -130,10 +130,11 @@ def _action_faults(contract: Contract) -> Iterator[str]:
 
 def _command_faults(contract: Contract) -> Iterator[str]:
     velocity = contract.commands.velocity
-    reads = any(term.term == "velocity_command" for group in contract.observations.values() for term in group.terms)
+    terms = [term.term for group in contract.observations.values() for term in group.terms]
+    reads = next((name for name in terms if name in ("velocity_command", "forward_command", "heading_error")), None)
     if velocity is None:
-        if reads or contract.kind == "velocity":
-            who = "a term velocity_command" if reads else "kind velocity"
+        if reads or contract.kind in ("velocity", "parkour"):
+            who = f"a term {reads}" if reads else f"kind {contract.kind}"
             yield expected(f"commands.velocity, for {who}", "none", "ranges of lin_vel_x, lin_vel_y and ang_vel_z")
         return
     for key in ("lin_vel_x", "lin_vel_y", "ang_vel_z"):

@@ -7,6 +7,7 @@ Names in the file (T ticks, K of them at which a network is stepped, n joints in
     state.<field>                    (T, ...) every field of RobotState
     command.given, command.values    (T,) truth, (T, 3): velocity commands, stamped as their states
     depth.<name>.stamps, .images     (K,) [ns], (K, height, width) [m]: every image once; the newest counts
+    height_scan.base, .ground        (T,), (T, points) [m], where the bundle reads it
     network.<name>.input.<tensor>    (K, ...) what the network read
     network.<name>.output.<tensor>   (K, ...) what it gave
     action.raw, action.processed     (T, n) in the bundle's joint order
@@ -26,7 +27,7 @@ import numpy.typing as npt
 
 from robot_policies.exceptions import BundleError, expected
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.types import DepthImage, PolicyInputs, RobotState, VelocityCommand, owned
+from robot_policies.types import DepthImage, HeightScan, PolicyInputs, RobotState, VelocityCommand, owned
 
 FORMAT = 1
 MIN_TICKS = 32
@@ -101,6 +102,10 @@ def pack_inputs(inputs: Sequence[PolicyInputs], spec: RobotSpec) -> dict[str, np
     commands = [item.velocity_command for item in inputs]
     arrays["command.given"] = np.array([command is not None for command in commands])
     arrays["command.values"] = np.array([(0.0, 0.0, 0.0) if c is None else _axes(c) for c in commands])
+    scans = [item.height_scan for item in inputs if item.height_scan is not None]
+    if scans:
+        arrays["height_scan.base"] = np.array([scan.base for scan in scans])
+        arrays["height_scan.ground"] = np.array([scan.ground for scan in scans])
     for name in inputs[0].depth:
         images = {item.depth[name].stamp_ns: item.depth[name].depth for item in inputs}
         arrays[f"depth.{name}.stamps"] = np.array(list(images), dtype=np.int64)
@@ -132,13 +137,25 @@ def unpack_inputs(arrays: Arrays, spec: RobotSpec, depth: Sequence[str]) -> list
     given = take(arrays, "command.given", (count,))
     values = take(arrays, "command.values", (count, 3))
     images = {name: _images(arrays, name) for name in depth}
+    scans = _scans(arrays, stamps.tolist())
     result = []
     for i, stamp in enumerate(stamps.tolist()):
         state = RobotState(stamp, *(field[i] for field in fields))
         command = VelocityCommand(stamp, *values[i].tolist()) if given[i] else None
         newest = {name: [image for image in all_ if image.stamp_ns <= stamp] for name, all_ in images.items()}
-        result.append(PolicyInputs(state, command, {name: held[-1] for name, held in newest.items() if held}))
+        shown = {name: held[-1] for name, held in newest.items() if held}
+        result.append(PolicyInputs(state, command, shown, scans[i]))
     return result
+
+
+def _scans(arrays: Arrays, stamps: Sequence[int]) -> list[HeightScan | None]:
+    ground = arrays.get("height_scan.ground")
+    if ground is None:
+        return [None] * len(stamps)
+    points = ground.shape[1] if ground.ndim == 2 else 0
+    heights = owned(take(arrays, "height_scan.ground", (len(stamps), points)))
+    base = take(arrays, "height_scan.base", (len(stamps),)).tolist()
+    return [HeightScan(stamp, base[i], heights[i]) for i, stamp in enumerate(stamps)]
 
 
 def _images(arrays: Arrays, name: str) -> list[DepthImage]:

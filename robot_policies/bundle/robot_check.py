@@ -73,3 +73,8 @@ def _sensor_faults(contract: Contract, spec: RobotSpec) -> Iterator[str]:
 def reads_lin_vel(contract: Contract) -> bool:
     """Return whether a term needs the base's linear velocity, which a robot has only from an estimator."""
     return bool(np.any([t.term == "base_lin_vel" for g in contract.observations.values() for t in g.terms]))
+
+
+def reads_height_scan(contract: Contract) -> bool:
+    """Return whether a term needs the true heights around the base, which only a simulator without ROS gives."""
+    return any(t.term == "height_scan" for g in contract.observations.values() for t in g.terms)

@@ -8,7 +8,16 @@ import numpy as np
 
 from robot_policies.contract import Contract, Depth
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.types import Array, Array32, DepthImage, PolicyInputs, RobotState, VelocityCommand, owned
+from robot_policies.types import (
+    Array,
+    Array32,
+    DepthImage,
+    HeightScan,
+    PolicyInputs,
+    RobotState,
+    VelocityCommand,
+    owned,
+)
 
 # Amplitudes of a trot on flat ground, rounded; the sequence only has to stay where a policy was trained.
 _JOINT_SWING = 0.15  # [rad]
@@ -16,6 +25,7 @@ _TILT = 0.1  # [rad]
 _YAW_RATE = 0.5  # [rad/s]
 _FOOT_FORCE = 70.0  # [N]: a 15 kg robot on two feet
 _STRIDE = (1.0, 3.0)  # [Hz]
+_BASE, _STEP = 0.3, 0.3  # [m], height of the base over the ground, and of steps of the ground
 _QUIET = 4  # ticks at the start and at the end without a command, where the bundle allows that
 
 
@@ -32,7 +42,8 @@ def synthetic_inputs(contract: Contract, spec: RobotSpec, seed: int, ticks: int)
     states = _states(spec, random, time, stamps, pos, vel)
     commands = _commands(contract, random, stamps)
     images = _images(contract, random, stamps)
-    return [PolicyInputs(s, c, d) for s, c, d in zip(states, commands, images, strict=True)]
+    scans = _scans(contract, random, stamps)
+    return [PolicyInputs(*parts) for parts in zip(states, commands, images, scans, strict=True)]
 
 
 def _waves(random: np.random.Generator, time: Array, columns: int, amplitude: float) -> tuple[Array, Array]:
@@ -103,6 +114,16 @@ def _images(contract: Contract, random: np.random.Generator, stamps: list[int]) 
                 newest = {**newest, name: DepthImage(stamp, _image(depth, random))}
         result.append(newest)
     return result
+
+
+def _scans(contract: Contract, random: np.random.Generator, stamps: list[int]) -> list[HeightScan | None]:
+    """Return the heights of steps that pass below; None for each tick where the bundle reads none."""
+    terms = [term for group in contract.observations.values() for term in group.terms]
+    size = next((term.size for term in terms if term.term == "height_scan"), 0)
+    if not size:
+        return [None] * len(stamps)
+    steps = np.repeat(random.uniform(-_STEP, _STEP, len(stamps) + size), 8)
+    return [HeightScan(stamp, float(_BASE + steps[i]), owned(steps[i : i + size])) for i, stamp in enumerate(stamps)]
 
 
 def _image(depth: Depth, random: np.random.Generator) -> Array32:

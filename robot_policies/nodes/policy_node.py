@@ -17,9 +17,10 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from robot_policies.bundle.load import load_bundle
+from robot_policies.bundle.robot_check import reads_height_scan
 from robot_policies.control import pacing
 from robot_policies.control.policy_step import PolicyStep
-from robot_policies.exceptions import InputError, RobotError, RobotPoliciesError
+from robot_policies.exceptions import InputError, RobotError, RobotPoliciesError, expected
 from robot_policies.nodes.conversions import CommandMessage
 from robot_policies.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
 from robot_policies.nodes.policy_inputs import PolicyTopics
@@ -54,6 +55,9 @@ class PolicyNode(LifecycleNode):
         # A robot or policy that does not exist is told at once, not at a transition that somebody asks for later.
         spec = load_robot_spec(self._text("robot"))
         self._spec, self._bundle = spec, load_bundle(self._text("policy"), spec)
+        if reads_height_scan(self._bundle.contract):
+            found = f"{self._bundle.contract.name}, which reads height_scan: no topic has true heights"
+            raise InputError(expected("a policy for the nodes", found, "robot-policies eval: no ROS"))
         self._monitor = PolicyMonitor()
         self._diagnostics = Diagnostics(self, spec.name)
         self._robot = RobotClient(self, self._text("robot_node"))

@@ -13,7 +13,7 @@ from robot_policies.observation.history import HistoryRing
 from robot_policies.observation.terms import TERMS, Indices, TermContext, TermFunction, TermSetup
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.sizes import ages, frame_size, per_entry
-from robot_policies.types import Array, Array32, Observation, PolicyInputs
+from robot_policies.types import Array, Array32, Observation, PolicyInputs, RobotState
 
 
 def term_setup(contract: Contract, term: Term, joint_index: Indices, feet: tuple[str, ...] | None) -> TermSetup:
@@ -145,24 +145,30 @@ class ObservationBuilder:
                 for fault in term_faults(term, setup):
                     raise BundleError(f"observations.{name}: {fault}")
             self._groups[name] = GroupBuilder(group, setups)
+        self._previous: RobotState | None = None
 
     def reset(self) -> None:
         """Forget the past of every group."""
+        self._previous = None
         for group in self._groups.values():
             group.reset()
 
-    def build(self, inputs: PolicyInputs, tick: int, last_action: Array32) -> Observation:
+    def build(
+        self, inputs: PolicyInputs, tick: int, last_action: Array32, heading_error: float | None = None
+    ) -> Observation:
         """Return every group at this tick. To be called once per tick, since histories advance.
 
         Args:
             inputs: complete, finite; with a velocity command if a term reads it.
             tick: 0 at activation.
             last_action: (joints,) the previous action at the point that the bundle names; zeros at activation.
+            heading_error: commanded heading minus yaw [rad], where the policy's kind follows one.
 
         Raises:
             InputError: a term misses its input.
         """
-        context = TermContext(inputs, tick, last_action)
+        context = TermContext(inputs, tick, last_action, self._previous, heading_error)
+        self._previous = inputs.state
         groups = {name: group.build(context) for name, group in self._groups.items()}
         return Observation(inputs.state.stamp_ns, groups)
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from robot_policies.exceptions import InputError, expected
-from robot_policies.types import Array, Array32, PolicyInputs
+from robot_policies.types import Array, Array32, PolicyInputs, RobotState
 
 Indices = npt.NDArray[np.intp]
 
@@ -26,6 +26,8 @@ class TermContext:
     inputs: PolicyInputs
     tick: int  # 0 at activation
     last_action: Array32  # (joints,) bundle order, at the point that the bundle names
+    previous: RobotState | None = None  # of the tick before; None at the first
+    heading_error: float | None = None  # [rad], positive to the left; None where the policy's kind follows no heading
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,56 @@ def foot_contact(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
     return np.greater(force, float(setup.params["threshold"]))
 
 
+def foot_contact_held(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
+    """1 where the force is above ``{threshold}`` now, or was at the tick before, else 0, (feet,), as foot_contact."""
+    now = foot_contact(context, setup)
+    if context.previous is None:
+        return now
+    force: Array = context.previous.foot_force[setup.foot_index]
+    return np.logical_or(now, np.greater(force, float(setup.params["threshold"])))
+
+
+def forward_command(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
+    """Commanded forward velocity alone, (1,) [m/s]. Raises as ``velocity_command``."""
+    forward, _, _ = np.asarray(velocity_command(context, setup)).tolist()
+    return (forward,)
+
+
+def heading_error(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
+    """Commanded heading minus yaw, (1,) [rad], as kind ``parkour`` makes it with ``params: {limit, period}``.
+
+    Raises:
+        InputError: the policy's kind follows no heading.
+    """
+    if context.heading_error is None:
+        raise InputError(expected("heading_error", "a kind of policy that follows no heading", "kind: parkour"))
+    return (context.heading_error,)
+
+
+def height_scan(context: TermContext, setup: TermSetup) -> npt.ArrayLike:
+    """Height of the base above the ground under each point of the grid ``params: {x, y}``, (points,) [m].
+
+    All ``y`` for the first ``x``, and so on, in the frame of the base turned upright. ``cell`` [m] is for whoever makes
+    the scan: the ground under a point is the lowest of three corners of its cell in the world, as in height fields:
+    its low corner and the next ones along x and y.
+
+    Raises:
+        InputError: no scan of this state, which only a simulator has, or one of another size or not finite.
+    """
+    scan, size = context.inputs.height_scan, _grid_size(setup)
+    if scan is None or scan.stamp_ns != context.inputs.state.stamp_ns:
+        found = "none" if scan is None else f"one of {scan.stamp_ns} ns, of a state of {context.inputs.state.stamp_ns}"
+        valid = "a simulator's true heights with the state's stamp; nothing else has them"
+        raise InputError(expected("height_scan", found, valid))
+    if scan.ground.shape != (size,) or not (math.isfinite(scan.base) and bool(np.isfinite(scan.ground).all())):
+        raise InputError(expected("height_scan: finite heights", f"{scan.ground.shape}", f"({size},), all finite"))
+    return scan.base - scan.ground
+
+
+def _grid_size(setup: TermSetup) -> int:
+    return len(setup.params["x"]) * len(setup.params["y"])
+
+
 def _of_bundle(values: Array, setup: TermSetup) -> Array:
     """Return ``values`` (n,) of the robot's joints in the bundle's order; picking takes ten times as long as not to."""
     return values if setup.in_order else values[setup.joint_index]
@@ -168,6 +220,7 @@ def _are_feet(value: object, setup: TermSetup) -> bool:
 _POSITIVE = ParamRule(lambda value, setup: _is_number(value) and value > 0, "a number over 0")
 _NOT_NEGATIVE = ParamRule(lambda value, setup: _is_number(value) and value >= 0, "a number, 0 or more")
 _NUMBERS = ParamRule(_are_numbers, "a list of at least one finite number")
+_COUNT = ParamRule(lambda value, setup: type(value) is int and value >= 1, "a whole number, 1 or more")
 _FEET = ParamRule(_are_feet, "a list of the robot's feet, each at most once")
 
 
@@ -194,4 +247,10 @@ TERMS: Mapping[str, TermDefinition] = {
     "foot_contact": TermDefinition(
         foot_contact, lambda setup: len(setup.params["feet"]), {"threshold": _NOT_NEGATIVE, "feet": _FEET}
     ),
+    "foot_contact_held": TermDefinition(
+        foot_contact_held, lambda setup: len(setup.params["feet"]), {"threshold": _NOT_NEGATIVE, "feet": _FEET}
+    ),
+    "forward_command": _fixed(forward_command, 1),
+    "heading_error": _fixed(heading_error, 1, limit=_POSITIVE, period=_COUNT),
+    "height_scan": TermDefinition(height_scan, _grid_size, {"x": _NUMBERS, "y": _NUMBERS, "cell": _POSITIVE}),
 }

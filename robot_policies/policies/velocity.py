@@ -53,8 +53,13 @@ class VelocityPolicy:
         stamp_ns = inputs.state.stamp_ns
         command = self._command(inputs.velocity_command, stamp_ns)
         images = self._cameras(inputs, tick)
-        observation = self._builder.build(PolicyInputs(inputs.state, command, inputs.depth), tick, self._last_action)
+        read = PolicyInputs(inputs.state, command, inputs.depth, inputs.height_scan)
+        observation = self._builder.build(read, tick, self._last_action, self._heading_error(read, tick))
         return Observation(stamp_ns, {**observation.groups, **images}) if images else observation
+
+    def _heading_error(self, inputs: PolicyInputs, tick: int) -> float | None:
+        """Return the heading commanded minus the yaw [rad]; None, as this kind follows none."""
+        return None
 
     def infer(self, observation: Observation, tick: int) -> Array32:
         """Return the raw action. See ``Policy``."""

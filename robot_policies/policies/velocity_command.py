@@ -11,7 +11,7 @@ class VelocityConditioner:
     """Clamps each axis to its range, and gives 0 inside its dead band; an absent or old command as the bundle says.
 
     An axis asked for at most its dead band, or exactly 0, is 0 even where the range excludes 0: standing is always
-    possible to ask for.
+    possible to ask for. So is the other direction of an axis that has only one: backwards never means forwards.
 
     Raises:
         BundleError: the contract takes no velocity command.
@@ -70,4 +70,6 @@ def _axis(value: float, axis: CommandAxis) -> float:
     if abs(value) <= axis.dead_band:
         return 0.0
     low, high = axis.range
+    if low > 0.0 > value or high < 0.0 < value:
+        return 0.0
     return min(max(value, low), high)

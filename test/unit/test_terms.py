@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from robot_policies.exceptions import InputError
 from robot_policies.observation.terms import TERMS, TermContext, TermSetup
 from robot_policies.robot_spec import load_robot_spec
-from robot_policies.types import PolicyInputs, VelocityCommand, owned
+from robot_policies.types import HeightScan, PolicyInputs, VelocityCommand, owned
 
 SPEC = load_robot_spec("go2")
 INDEX = np.array([3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8], dtype=np.intp)  # FL, FR, RL, RR, as simulators enumerate
@@ -123,9 +123,58 @@ def test_constant_and_foot_contact() -> None:
 
 @pytest.mark.parametrize("name", sorted(TERMS))
 def test_every_term_has_the_size_that_it_states(name: str) -> None:
-    known = setup(period=0.8, value=[1.0, 2.0, 3.0], threshold=2.0, feet=list(SPEC.feet[:2]))
-    command = VelocityCommand(0, 0.1, 0.2, 0.3)
-    assert len(value(name, setup=known, command=command, base_lin_vel=np.zeros(3))) == TERMS[name].size(known)
+    grid = {"x": [0.0, 0.1, 0.2], "y": [-0.1, 0.1]}
+    known = setup(period=0.8, value=[1.0, 2.0, 3.0], threshold=2.0, feet=list(SPEC.feet[:2]), **grid)
+    state = standing(SPEC, base_lin_vel=np.zeros(3))
+    inputs = PolicyInputs(state, VelocityCommand(0, 0.1, 0.2, 0.3), height_scan=HeightScan(0, 0.3, np.zeros(6)))
+    context = TermContext(inputs, 0, owned(np.arange(12), np.float32), heading_error=0.1)
+    assert len(np.asarray(TERMS[name].function(context, known))) == TERMS[name].size(known)
+
+
+def test_contact_is_held_for_one_tick() -> None:
+    known = setup(threshold=2.0, feet=["FR_foot", "RL_foot"])  # places 0 and 3 of the robot's order
+
+    def held(now: list[float], before: list[float] | None) -> list[bool]:
+        previous = None if before is None else standing(SPEC, foot_force=before)
+        inputs = PolicyInputs(standing(SPEC, foot_force=now))
+        context = TermContext(inputs, 1, owned(np.zeros(12), np.float32), previous)
+        return np.asarray(TERMS["foot_contact_held"].function(context, known)).tolist()
+
+    up, fr, rl = [0.0, 9.0, 9.0, 0.0], [2.1, 0.0, 0.0, 2.0], [2.0, 0.0, 0.0, 2.1]
+    assert held(fr, None) == [True, False]
+    assert held(rl, fr) == [True, True]
+    assert held(up, rl) == [False, True]
+    assert held(up, up) == [False, False]
+
+
+def test_the_forward_command_is_the_first_of_three() -> None:
+    assert value("forward_command", command=VelocityCommand(0, 0.7, 0.2, 0.3)).tolist() == [0.7]
+    with pytest.raises(InputError, match="velocity_command"):
+        value("forward_command")
+
+
+def test_a_heading_needs_a_policy_that_follows_one() -> None:
+    with pytest.raises(InputError, match="valid: kind: parkour"):
+        value("heading_error", setup=setup(limit=0.6, period=5))
+
+
+def test_the_height_scan_is_the_base_above_the_ground() -> None:
+    def scanned(scan: HeightScan | None) -> np.ndarray:
+        inputs = PolicyInputs(standing(SPEC, 40), height_scan=scan)
+        context = TermContext(inputs, 1, owned(np.zeros(12), np.float32))
+        return np.asarray(TERMS["height_scan"].function(context, setup(x=[0.0, 0.5], y=[-0.1, 0.1], cell=0.05)))
+
+    ground = owned([0.0, 0.1, -1.0, 0.4])
+    np.testing.assert_allclose(scanned(HeightScan(40, 0.3, ground)), [0.3, 0.2, 1.3, -0.1])
+    for scan, named in (
+        (None, "found none"),
+        (HeightScan(20, 0.3, ground), "one of 20 ns"),
+        (HeightScan(40, 0.3, ground[:3]), "finite heights"),
+        (HeightScan(40, float("nan"), ground), "finite heights"),
+        (HeightScan(40, 0.3, owned([0.0, 0.0, 0.0, np.inf])), "finite heights"),
+    ):
+        with pytest.raises(InputError, match=named):
+            scanned(scan)
 
 
 def test_a_threshold_of_zero_is_one() -> None:

@@ -59,6 +59,13 @@ def test_standing_can_be_asked_for_where_the_range_excludes_it() -> None:
     assert conditioned(VelocityCommand(0, 0.25, 0.0, 0.0), lin_vel_x=axis)[0] == 0.3
 
 
+def test_backwards_never_means_forwards() -> None:
+    for limits, asked in (([0.3, 0.8], -0.5), ([-0.8, -0.3], 0.5)):
+        axis = {"range": limits, "dead_band": 0.2}
+        assert conditioned(VelocityCommand(0, asked, 0.0, 0.0), lin_vel_x=axis)[0] == 0.0
+        assert conditioned(VelocityCommand(0, -asked, 0.0, 0.0), lin_vel_x=axis)[0] == -asked
+
+
 def test_an_absent_or_old_command_is_zero_where_the_bundle_says_so() -> None:
     old = VelocityCommand(0, 0.5, 0.1, 0.2)
     assert conditioned(None) == (0.0, 0.0, 0.0)

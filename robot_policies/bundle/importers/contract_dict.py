@@ -50,7 +50,7 @@ def within_robot(policy: ForeignPolicy, spec: RobotSpec) -> ForeignPolicy:
 def contract_dict(
     policy: ForeignPolicy, graph: Graph, spec: RobotSpec, name: str, licence: str | None, provenance: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return everything of policy.yaml but ``format`` and ``files``.
+    """Return everything of policy.yaml but ``format`` and ``files``, for a policy of one network.
 
     Args:
         policy: with torque limits.
@@ -60,6 +60,16 @@ def contract_dict(
         licence: the user's; None takes the policy's.
         provenance: where it came from and what was compared.
     """
+    data = base_dict(policy, spec, name, licence, provenance)
+    data |= {"observations": {GROUP: _group(policy)}, "networks": [_network(graph)]}
+    data["action"]["source"] = {"network": NETWORK, "output": graph.output}
+    return data
+
+
+def base_dict(
+    policy: ForeignPolicy, spec: RobotSpec, name: str, licence: str | None, provenance: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what a contract says beside observations and networks; the action's source is still to come."""
     return {
         "name": name,
         "version": defaults.VERSION,
@@ -75,11 +85,11 @@ def contract_dict(
             "damping": policy.damping,
             "torque_limit": policy.torque_limit,
         },
-        "observations": {GROUP: _group(policy)},
-        "networks": [_network(graph)],
+        "observations": {},
+        "networks": [],
         "action": {
             "meaning": "joint_position_offset",
-            "source": {"network": NETWORK, "output": graph.output},
+            "source": {},
             "scale": policy.action.scale,
             "offset": policy.action.offset,
             "clip": policy.action.clip,
@@ -108,11 +118,12 @@ def defaults_taken(policy: ForeignPolicy, licence: str | None) -> list[str]:
 
 
 def _group(policy: ForeignPolicy) -> dict[str, Any]:
-    terms = [_term(entry) for entry in policy.entries]
+    terms = [term_dict(entry) for entry in policy.entries]
     return {"terms": terms, **_given(history=_history(policy.past), clip=policy.clip)}
 
 
-def _term(entry: Entry) -> dict[str, Any]:
+def term_dict(entry: Entry) -> dict[str, Any]:
+    """Return one term of the contract."""
     term: dict[str, Any] = {"term": entry.term, "size": entry.size, "scale": entry.scale}
     optional = _given(clip=entry.clip, history=_history(entry.past), params=dict(entry.params) or None)
     return {**term, **({"offset": entry.offset} if entry.offset != 0.0 else {}), **optional}

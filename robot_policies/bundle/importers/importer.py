@@ -7,14 +7,21 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable, Optional
 
 import numpy as np
 import numpy.typing as npt
 
 from robot_policies.bundle.golden import Reference
 from robot_policies.bundle.hashing import sha256
-from robot_policies.bundle.importers import network, onnx_metadata, rl_sar, unitree
+from robot_policies.bundle.importers import (
+    extreme_parkour,
+    extreme_parkour_import,
+    network,
+    onnx_metadata,
+    rl_sar,
+    unitree,
+)
 from robot_policies.bundle.importers.compare import Comparison, Original, compare, original_onnx
 from robot_policies.bundle.importers.contract_dict import (
     FILE,
@@ -25,6 +32,7 @@ from robot_policies.bundle.importers.contract_dict import (
     within_robot,
 )
 from robot_policies.bundle.importers.describe import Description, check_keys, load_description
+from robot_policies.bundle.importers.made import Made
 from robot_policies.bundle.importers.onnx_graph import Graph, make_graph
 from robot_policies.bundle.importers.policy import ForeignPolicy, check_joints
 from robot_policies.bundle.importers.readme import readme
@@ -36,6 +44,7 @@ from robot_policies.robot_spec import RobotSpec, load_robot_spec
 from robot_policies.types import Array32
 
 Reader = Callable[[Path, RobotSpec, Description], ForeignPolicy]
+Maker = Callable[[ForeignPolicy, RobotSpec, Optional[str], Path, ExitStack], Made]
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ class Format:
     help: str  # what SOURCE is
     needs: tuple[str, ...]  # keys that must come from --describe
     accepts: tuple[str, ...]  # keys that may
+    make: Maker | None = None  # None: of one network
 
 
 FORMATS: Mapping[str, Format] = {
@@ -59,6 +69,13 @@ FORMATS: Mapping[str, Format] = {
     ),
     "network": Format(
         network.read_policy, "an .onnx, .pt or .jit file, described by --describe", network.NEEDED, network.ACCEPTED
+    ),
+    "extreme_parkour": Format(
+        extreme_parkour.read_policy,
+        "a folder with Extreme Parkour's base_jit.pt and, for depth, vision_weight.pt",
+        (),
+        extreme_parkour.ACCEPTS,
+        extreme_parkour_import.make,
     ),
 }
 
@@ -107,14 +124,23 @@ def import_policy(request: Request) -> Imported:
         policy = form.read(request.source, spec, describe)
         check_joints(policy, spec, request.format)
         policy = within_robot(policy, spec)
-        policy, graph, original, how = _network(policy, Path(scratch), stack)
-        comparison = compare(original, graph)
-        taken = tuple(defaults_taken(policy, request.licence))
-        provenance = _provenance(request, policy, comparison, how)
-        contract = contract_dict(policy, graph, spec, name, request.licence, provenance)
-        files: dict[str, Content] = {FILE: graph.path, "README.md": readme(contract, policy, comparison, taken)}
-        bundle = write_bundle(request.dest, contract, files, spec, _reference(original, graph))
-    return Imported(bundle, comparison, policy.notes, taken)
+        made = (form.make or _make_one)(policy, spec, request.licence, Path(scratch), stack)
+        contract = made.contract(name, _provenance(request, made))
+        files: dict[str, Content] = {**made.files, "README.md": readme(contract, made)}
+        bundle = write_bundle(request.dest, contract, files, spec, made.reference)
+    return Imported(bundle, made.comparison, made.policy.notes, made.taken)
+
+
+def _make_one(policy: ForeignPolicy, spec: RobotSpec, licence: str | None, scratch: Path, stack: ExitStack) -> Made:
+    """Return a policy of one network, compared with the original. See ``Made``."""
+    policy, graph, original, how = _network(policy, scratch, stack)
+
+    def contract(name: str, provenance: Mapping[str, str]) -> dict[str, Any]:
+        return contract_dict(policy, graph, spec, name, licence, provenance)
+
+    taken = tuple(defaults_taken(policy, licence))
+    files = {FILE: graph.path}
+    return Made(policy, files, contract, compare(original, graph), how, taken, _reference(original, graph))
 
 
 def _format(name: str) -> Format:
@@ -167,13 +193,14 @@ def _reference(original: Original, graph: Graph) -> Reference:
     return run
 
 
-def _provenance(request: Request, policy: ForeignPolicy, comparison: Comparison, how: str) -> dict[str, str]:
+def _provenance(request: Request, made: Made) -> dict[str, str]:
+    policy, comparison = made.policy, made.comparison
     listed = ", ".join(f"{path.name} {sha256(path)[:12]}" for path in policy.files)
     return {
         "imported_from": request.format,
         "source": policy.source or request.source.name,
         "source_sha256": listed,
-        "network": how,
+        "network": made.how,
         "comparison": f"{comparison.steps} steps with a reset, relative difference {comparison.relative:.2g}",
     }
 

@@ -17,6 +17,7 @@ import onnxscript  # noqa: F401 (the exporter needs it; without it, say so at th
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from robot_policies.bundle.importers import torchscript_parkour
 from robot_policies.bundle.importers.torchscript_module import (
     CARRIERS,
     Refused,
@@ -43,7 +44,7 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
-        return {"convert": _convert, "run": _run}[request["op"]](request)
+        return _OPERATIONS[request["op"]](request)
 
 
 def _convert(request: dict[str, Any]) -> dict[str, Any]:
@@ -82,6 +83,14 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
         states = results[1:]
     np.save(request["outputs"], np.array(outputs, dtype=np.float32))
     return {"ran": len(outputs)}
+
+
+_OPERATIONS = {
+    "convert": _convert,
+    "run": _run,
+    "parkour_weights": torchscript_parkour.weights,
+    "parkour_run": torchscript_parkour.run,
+}
 
 
 def _check_call(request: dict[str, Any], value: torch.Tensor, open_states: list[torch.Tensor]) -> list[Slot]:
