@@ -143,7 +143,7 @@ class DepthRenderer:
         enter, leave = _corners(np.maximum, grid[:3]), _corners(np.minimum, grid[3:])
         nearest = enter.min(axis=0)
         possible = (nearest >= leave.max(axis=0)) & (nearest > 1.0 / self._reach)
-        block, pair = np.nonzero(possible.reshape(planes.shape[1], -1).T)
+        block, pair = np.nonzero(possible.reshape(planes.shape[1], len(self._basis)).T)
         ends = np.searchsorted(block, np.arange(len(self._basis) + 1))
         for number, (start, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
             for begin in range(start, end, PAIRS):
