@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from helpers.torchscript import InProcess
 from torch import nn
 
+from robot_policies.bundle.importers import extreme_parkour_import
 from robot_policies.bundle.importers.extreme_parkour_import import ParkourScript
+from robot_policies.bundle.importers.importer import Imported, Request, import_policy
 
 OBS, PROPRIO = 753, 53
 EXPLICIT, HISTORY = slice(185, 194), slice(223, 753)
@@ -104,7 +107,11 @@ def export(
         made = torch.jit.trace(base, (torch.zeros(1, OBS), torch.zeros(1, 32)), check_trace=False)
     torch.jit.save(made, str(folder / "base_jit.pt"))
     if sees:
-        state = {f"{prefix}{name}": value for name, value in DepthEncoder().state_dict().items()}
+        depth = DepthEncoder()
+        with torch.no_grad():
+            for parameter in depth.base_backbone.parameters():
+                parameter.mul_(4.0)
+        state = {f"{prefix}{name}": value for name, value in depth.state_dict().items()}
         torch.save({key: state} if key else state, folder / "vision_weight.pt")
     return folder
 
@@ -139,3 +146,10 @@ class Reference:
         """Return latent and yaw (34,) of an image (58, 87); the memory goes on."""
         with torch.no_grad():
             return self.depth(torch.from_numpy(image[None].copy()), torch.from_numpy(proprio[None].copy()))[0].numpy()
+
+
+def bring(source: Path, dest: Path) -> Imported:
+    """Import the export ``source`` for the Go2, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(extreme_parkour_import, "ParkourScript", InProcessParkour)
+        return import_policy(Request("extreme_parkour", source, dest, "go2"))
