@@ -16,6 +16,7 @@ from robot_policies.exceptions import RobotError
 from robot_policies.robot_spec import RobotSpec, load_robot_spec
 from robot_policies.safety.limits import load_safety
 from sim2real.evaluation.course import Course
+from sim2real.evaluation.height_scan import height_scans
 from sim2real.evaluation.judge import Velocity
 from sim2real.evaluation.metrics import SECOND, Metrics
 from sim2real.evaluation.offline import OfflineRun
@@ -94,6 +95,7 @@ def build(job: Job) -> Rig:
         Operator(job.command, steer=steering(job.course.steer, robot.ground_truth)),
         on_robot=(metrics,),
         cameras=simulated_cameras(bundle.contract, spec, robot.ground_truth, place.name, job.seed),
+        scans=height_scans(bundle.contract, robot.ground_truth, ground),
     )
     pushes = tuple(sorted((*job.pushes, *plant.pushes), key=lambda push: push.at_s))
     return Rig(run, metrics, robot, bundle.contract.name, pushes)

@@ -21,6 +21,7 @@ from robot_policies.exceptions import InputError
 from robot_policies.robots.robot import Robot
 from robot_policies.safety.state_machine import Reply, Request
 from robot_policies.types import DepthImage, PolicyInputs, PolicyRecord, RobotRecord, RobotState, VelocityCommand
+from sim2real.evaluation.height_scan import Scans
 from sim2real.evaluation.schedule import Event, Schedule
 
 HOLDER = "offline"  # of the command lease
@@ -46,8 +47,10 @@ class OfflineRun:
         on_robot: Sequence[OnRobot] = (),
         on_policy: Sequence[OnPolicy] = (),
         cameras: Cameras | None = None,
+        scans: Scans | None = None,
     ) -> None:
         """Take the parts. The robot's clock should be ``lockstep``; its first state is the first cycle's."""
+        self._scans = scans
         self._cameras, self._depth = cameras, dict[str, DepthImage]()
         self._robot, self._robot_step, self._policy_step = robot, robot_step, policy_step
         self._schedule, self._on_robot, self._on_policy = schedule, tuple(on_robot), tuple(on_policy)
@@ -128,7 +131,8 @@ class OfflineRun:
             return
         self._deadline_ns = deadline_ns + self._policy_step.control_dt_ns
         try:
-            step = self._policy_step(PolicyInputs(state, self._velocity_command, dict(self._depth)))
+            scan = None if self._scans is None else self._scans(state)
+            step = self._policy_step(PolicyInputs(state, self._velocity_command, dict(self._depth), scan))
         except InputError as error:
             self._robot_step.release_lease(HOLDER, state.stamp_ns, str(error))
             return
