@@ -83,10 +83,8 @@ class PolicyTopics:
             node.create_subscription(Image, topic, self._image(name), SENSOR)
 
     def clear(self) -> None:
-        """Forget what came before an activation."""
+        """Forget what was asked before an activation. An image from before still shows the ground; its age tells."""
         self.velocity.clear()
-        for inbox in self.depth.values():
-            inbox.clear()
 
     def _velocity(self, message: TwistStamped | Twist) -> None:
         now_ns = self._now_ns()

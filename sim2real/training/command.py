@@ -110,13 +110,17 @@ def _finish(task: Task, out: Path, run: Path) -> int:
     from sim2real.training.score import score
 
     values = checkpoint.newest(run, _tell)
+    if task.kind != "walk":
+        _tell(f"trained: a teacher, which knows its ground; no bundle is written, {run} is what a student learns from")
+        return 0
     layers = actor_layers(values["actor_state_dict"])
     lines = [
         score(task, lambda seen: evaluate(layers, seen), command, 10.0).line()
         for command in ((0.8, 0.0, 0.0), (0.0, 0.0, 0.0))
     ]
     try:
-        export(out, task, load_robot_spec(task.robot), values["actor_state_dict"], _provenance(values, lines), "1.0.0")
+        told = _provenance(values, lines)
+        export(out, task, load_robot_spec(task.robot), values["actor_state_dict"], told, task.version)
     except OSError as error:
         valid = f"room on the disk, then --minutes 0 --resume; the checkpoint is in {run}"
         sys.stderr.write(f"robot-policies train: {expected(f'{out}: to write the bundle', error.strerror, valid)}\n")

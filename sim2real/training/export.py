@@ -79,6 +79,10 @@ def contract_of(task: Task, spec: RobotSpec, provenance: Mapping[str, str], vers
     }
 
 
+def _grounds(task: Task) -> str:
+    return ", ".join(f"{kind.kind} of up to {kind.highest:g} m" if kind.highest else kind.kind for kind in task.grounds)
+
+
 def _term(term: Any) -> dict[str, Any]:
     return {"term": term.term, "size": term.size, "scale": term.scale, "noise": term.noise}
 
@@ -149,7 +153,7 @@ def readme(task: Task, provenance: Mapping[str, str]) -> str:
     facts = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in provenance.items())
     return f"""# {task.name}
 
-A blind velocity policy for the robot `{task.robot}` on flat ground: body velocities in, joint position targets out,
+A blind velocity policy for the robot `{task.robot}`: body velocities in, joint position targets out,
 {1 / task.control_dt:.0f} times a second. Licence: {LICENCE}.
 
 | | |
@@ -162,7 +166,8 @@ Commands trained for:
 - left {ranges.lin_vel_y[0]:g} to {ranges.lin_vel_y[1]:g} m/s
 - yaw {ranges.ang_vel_z[0]:g} to {ranges.ang_vel_z[1]:g} rad/s
 
-Below {ranges.dead_band:g} an axis is zero, and all zero means standing. Trained in MuJoCo with PPO (rsl-rl) under
-random friction, mass, centre of mass, gains, motor strength, delay, pushes and sensor noise;
+Below {ranges.dead_band:g} an axis is zero, and all zero means standing. Grounds trained on: {_grounds(task)}.
+
+Trained in MuJoCo with PPO (rsl-rl) under random friction, mass, centre of mass, gains, motor strength, delay, pushes and sensor noise;
 `docs/training/{task.name}.md` tells how, and what was learnt.
 """

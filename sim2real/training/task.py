@@ -69,6 +69,7 @@ class Task:
     """Everything that defines a training run but its seed, length and number of environments."""
 
     name: str
+    version: str  # of the bundle: a new one for every change of what is trained
     robot: str
     terms: tuple[ObservationTerm, ...]
     commands: CommandRanges

@@ -22,6 +22,7 @@ BLIND = (
 
 GO2_WALK = Task(
     name="go2_walk",
+    version="2.0.0",
     robot="go2",
     terms=BLIND,
     commands=CommandRanges(
@@ -36,9 +37,9 @@ GO2_WALK = Task(
     ),
     history=(0, 1, 4),
     grounds=(
-        GroundKind("flat", 0.35),
+        GroundKind("flat", 0.25),
         GroundKind("rough", 0.2, highest=0.045),
-        GroundKind("steps", 0.3, highest=0.14),
+        GroundKind("steps", 0.4, highest=0.16),
         GroundKind("rough_steps", 0.15, highest=0.12),
     ),
     levels=6,
@@ -74,7 +75,7 @@ GO2_WALK = Task(
     action_scale=0.25,
     action_clip=5.0,
     base_height=0.31,
-    foot_height=0.08,
+    foot_height=0.11,
     air_time=0.25,
     fall_penalty=1.0,
     ppo=Ppo(entropy_coef=0.002),

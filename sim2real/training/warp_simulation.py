@@ -135,7 +135,7 @@ class WarpBatch:
     def _put(self, members: list[int]) -> _Run:
         """Put neighbours on the device."""
         first, count = self.models[members[0]], len(members)
-        plain = _without_autoreset(first)
+        plain = _for_warp(first)
         try:
             model = mujoco_warp.put_model(plain, batch_sizes=dict.fromkeys(VARIED, count))
         except NotImplementedError as error:
@@ -172,9 +172,10 @@ class WarpBatch:
         warp.capture_launch(self._graphs[number])
 
 
-def _without_autoreset(model: mujoco.MjModel) -> mujoco.MjModel:
-    """Return a copy without the flag that keeps MuJoCo from resetting broken robots; MuJoCo Warp never does."""
+def _for_warp(model: mujoco.MjModel) -> mujoco.MjModel:
+    """Return a copy with what MuJoCo Warp knows: it never resets broken robots, and chooses its own matrices."""
     plain = copy.copy(model)
+    plain.opt.jacobian = mujoco.mjtJacobian.mjJAC_AUTO
     plain.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
     return plain
 

@@ -99,7 +99,7 @@ def test_torch_and_ros_are_extras(wheel: Path) -> None:
     assert plain
     assert not [line for line in plain if line.startswith(("torch", "rsl", "ros-", "tensorboard"))]
     extra = {line.split(";")[0].strip() for line in fields.get_all("Requires-Dist", []) if "train" in line}
-    assert {"torch==2.13.0", "rsl-rl-lib==5.5.1", "tensorboard"} == extra
+    assert {"torch==2.13.0", "rsl-rl-lib==5.5.1", "tensorboard", "matplotlib>=3.10"} == extra
     assert fields["Requires-Python"] == ">=3.10"
 
 

@@ -16,6 +16,7 @@ TERMS = (
 
 GO2_PARKOUR = Task(
     name="go2_parkour_teacher",
+    version="1.0.0",
     robot="go2",
     kind="parkour",
     terms=TERMS,
