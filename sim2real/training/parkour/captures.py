@@ -63,16 +63,14 @@ class Captures:
         self._age += 1
         self._newest = (self._newest + 1) % len(self._kept)
         self._kept[self._newest] = poses
-        first = self._age == 0
-        self._kept[:, first] = poses[first]
 
     def ages(self, rows: Bools) -> Index:
         """Return how many control steps ago the frames were captured that ``rows`` look at, (count,)."""
         age, phase = self._age[rows], self._phase[rows]
         newest = age + -self._delay[rows] // self._step  # the last step that is old enough; rounded away from now
         instant = (newest * self._step + phase) // self._period * self._period - phase  # [ns] since the restart
-        captured = np.maximum(0, -(-instant // self._step))
-        return np.asarray(age - np.where(newest < 0, 0, captured))
+        captured = np.maximum(0, -(-instant // self._step))  # before the restart nothing was
+        return np.asarray(age - captured)
 
     def look(self, rows: Bools) -> Array:
         """Return the poses (count, width) that ``rows`` look at."""
