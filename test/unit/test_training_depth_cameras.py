@@ -200,7 +200,7 @@ def test_edge_holes_are_thinned_with_the_pixels() -> None:
     holes = simulated(STEPS.name, position, quat, hole_edges=0.5)[:, :58:2, 4:102:2]
     nearby = (none > 0.0) & (none < 2.0)
     lost = (holes == 0.0)[nearby].mean()
-    assert lost > 0.005 and (some == 0.0)[nearby].mean() == pytest.approx(lost, rel=0.15)
+    assert lost > 0.005 and (some == 0.0)[nearby].mean() == pytest.approx(lost, rel=0.2)
     whole = clipped(simulated(STEPS.name, position, quat), 3.0)
     share = edges(whole)[:, :58:2, 4:102:2].mean()
     assert edges(whole[:, :58:2, 4:102:2]).mean() / read_pixels(bundle()).stride == pytest.approx(share, rel=0.15)
