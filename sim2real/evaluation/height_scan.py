@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from sim2real.mujoco.ground import Ground, height_map
 from sim2real.mujoco.robot import GroundTruth
 
 Scans = Callable[[RobotState], HeightScan]
+_EDGE = 1e-6  # [m], within which a corner is on an edge: courses have edges at whole cells
 _MARGIN = 3  # cells of floor around what is built, for points beside it
 
 
@@ -58,9 +60,12 @@ def corner_heights(ground: Ground, cell: float) -> Callable[[Array], Array]:
     high = np.max([centre + far for centre, far in zip(centres, reach, strict=True)], axis=0)[:2]
     first = np.floor(low / cell).astype(int) - _MARGIN
     last = np.ceil(high / cell).astype(int) + _MARGIN
-    # Cells of the map are around the corners, so that their centres are the corners.
-    begin, end = (first - 0.5) * cell, (last + 0.5) * cell
-    field = height_map(ground, (float(begin[0]), float(begin[1])), (float(end[0]), float(end[1])), cell)
+    # Cells of the map are around the corners, so that their centres are the corners. A corner on an edge is on top.
+    fields = []
+    for shift in ((_EDGE, _EDGE), (_EDGE, -_EDGE), (-_EDGE, _EDGE), (-_EDGE, -_EDGE)):
+        begin, end = (first - 0.5) * cell + shift, (last + 0.5) * cell + shift
+        fields.append(height_map(ground, (float(begin[0]), float(begin[1])), (float(end[0]), float(end[1])), cell))
+    field = replace(fields[0], values=np.maximum.reduce([each.values for each in fields]))
 
     def heights(places: Array) -> Array:
         corner = np.floor(places / cell) * cell

@@ -1,6 +1,7 @@
 """A random export in the layout of Extreme Parkour's public files. Imports PyTorch: only for tests marked ``torch``."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,46 +21,51 @@ class InProcessParkour(InProcess, ParkourScript):
     """The child's work done in this process."""
 
 
-def perceptron(*sizes: int, last: nn.Module | None = None) -> nn.Sequential:
+def perceptron(*sizes: int, activation: nn.Module, last: nn.Module | None = None) -> nn.Sequential:
     layers: list[nn.Module] = []
     for rows, columns in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [nn.Linear(rows, columns), nn.ELU()]
+        layers += [nn.Linear(rows, columns), activation]
     return nn.Sequential(*layers[:-1], *([] if last is None else [last]))
 
 
 class Estimator(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.estimator = perceptron(PROPRIO, 128, 64, 9)
+        self.estimator = perceptron(PROPRIO, 128, 64, 9, activation=nn.ELU())
 
 
 class HistoryEncoder(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, activation: nn.Module) -> None:
         super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(PROPRIO, 30), nn.ELU())
-        self.conv_layers = nn.Sequential(nn.Conv1d(30, 20, 4, 2), nn.ELU(), nn.Conv1d(20, 10, 2, 1), nn.ELU())
-        self.linear_output = nn.Sequential(nn.Linear(30, 20), nn.ELU())
+        self.encoder = nn.Sequential(nn.Linear(PROPRIO, 30), activation)
+        self.conv_layers = nn.Sequential(
+            nn.Conv1d(30, 20, 4, 2), activation, nn.Conv1d(20, 10, 2, 1), activation, nn.Flatten()
+        )
+        self.linear_output = nn.Sequential(nn.Linear(30, 20), activation)
 
     def forward(self, history: torch.Tensor) -> torch.Tensor:
         frames = self.encoder(history.reshape(-1, PROPRIO)).reshape(-1, 10, 30)
-        return self.linear_output(self.conv_layers(frames.permute(0, 2, 1)).flatten(1))
+        return self.linear_output(self.conv_layers(frames.permute(0, 2, 1)))
 
 
 class Actor(nn.Module):
-    def __init__(self, tanh: bool) -> None:
+    """All parts share one activation module, as in the public code. Two of them are not called."""
+
+    def __init__(self, activation: nn.Module, tanh: bool) -> None:
         super().__init__()
-        self.priv_encoder = nn.Sequential(nn.Linear(29, 64), nn.ELU(), nn.Linear(64, 20), nn.ELU())
-        self.history_encoder = HistoryEncoder()
-        self.scan_encoder = perceptron(132, 128, 64, 32, last=nn.Tanh())
-        self.actor_backbone = perceptron(114, 512, 256, 128, 12, last=nn.Tanh() if tanh else None)
+        self.priv_encoder = nn.Sequential(nn.Linear(29, 64), activation, nn.Linear(64, 20), activation)
+        self.history_encoder = HistoryEncoder(activation)
+        self.scan_encoder = perceptron(132, 128, 64, 32, activation=activation, last=nn.Tanh())
+        last = nn.Tanh() if tanh else None
+        self.actor_backbone = perceptron(114, 512, 256, 128, 12, activation=activation, last=last)
 
 
 class Exported(nn.Module):
     """What is traced: it writes the estimate into its input."""
 
-    def __init__(self, tanh: bool = False) -> None:
+    def __init__(self, tanh: bool = False, activation: nn.Module | None = None) -> None:
         super().__init__()
-        self.estimator, self.actor = Estimator(), Actor(tanh)
+        self.estimator, self.actor = Estimator(), Actor(activation or nn.ELU(), tanh)
 
     def forward(self, obs: torch.Tensor, depth_latent: torch.Tensor) -> torch.Tensor:
         obs[:, EXPLICIT] = self.estimator.estimator(obs[:, :PROPRIO])
@@ -94,18 +100,11 @@ class DepthEncoder(nn.Module):
         return self.output_mlp(out[:, 0])
 
 
-def export(
-    folder: Path, sees: bool, tanh: bool = False, prefix: str = "", key: str = "depth_encoder_state_dict"
-) -> Path:
+def export(folder: Path, sees: bool, prefix: str = "", key: str = "depth_encoder_state_dict", **base: Any) -> Path:
     """Write a random export: the same numbers each time, loud enough that every entry is felt."""
     torch.manual_seed(7)
     folder.mkdir(parents=True, exist_ok=True)
-    base = Exported(tanh).eval()
-    with torch.no_grad():
-        for parameter in base.parameters():
-            parameter.mul_(1.5)
-        made = torch.jit.trace(base, (torch.zeros(1, OBS), torch.zeros(1, 32)), check_trace=False)
-    torch.jit.save(made, str(folder / "base_jit.pt"))
+    save_base(Exported(**base), folder / "base_jit.pt")
     if sees:
         depth = DepthEncoder()
         with torch.no_grad():
@@ -114,6 +113,15 @@ def export(
         state = {f"{prefix}{name}": value for name, value in depth.state_dict().items()}
         torch.save({key: state} if key else state, folder / "vision_weight.pt")
     return folder
+
+
+def save_base(module: nn.Module, path: Path) -> None:
+    """Trace ``module`` as the public exporter does."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(1.5)
+        made = torch.jit.trace(module.eval(), (torch.ones(1, OBS), torch.ones(1, 32)), check_trace=False)
+    torch.jit.save(made, str(path))
 
 
 class Reference:
