@@ -80,6 +80,8 @@ class DepthPipeline:
         cropped = (self._shape[0] - top - bottom, self._shape[1] - left - right)
         self._rows = resize_weights(cropped[0], depth.size[0], depth.interpolation)
         self._columns = resize_weights(cropped[1], depth.size[1], depth.interpolation).T.copy()
+        nearest = np.ix_(self._rows.argmax(axis=1), self._columns.argmax(axis=0))
+        self._taken = (slice(None), *nearest) if depth.interpolation == "nearest" else None
         self._without_return = {"near": depth.near, "far": depth.far, "zero": 0.0}[depth.invalid]
 
     def __call__(self, image: DepthImage) -> Array32:
@@ -107,5 +109,10 @@ class DepthPipeline:
         pixels[missing] = self._depth.near
         np.clip(pixels, self._depth.near, self._depth.far, out=pixels)
         pixels[missing] = self._without_return
-        resized = self._rows @ pixels @ self._columns
+        resized = self._resized(pixels)
         return np.asarray((self._depth.scale * resized + self._depth.offset).reshape(len(images), -1), np.float32)
+
+    def _resized(self, pixels: Array) -> Array:
+        if self._taken is not None:  # every weight 0 or 1: the same numbers, without the products
+            return np.asarray(pixels[self._taken])
+        return np.asarray(self._rows @ pixels @ self._columns)
