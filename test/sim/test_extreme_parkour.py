@@ -1,0 +1,127 @@
+"""What a policy of Extreme Parkour reads in the simulator, against the physics itself: every sign, order and unit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.offline import SPEC
+from helpers.parkour_truth import Truth
+
+from robot_policies.bundle.load import Bundle
+from robot_policies.control.policy_step import PolicyStep
+from robot_policies.control.robot_step import RobotStep
+from robot_policies.safety.limits import load_safety
+from robot_policies.types import PolicyRecord
+from sim2real.evaluation.height_scan import height_scans
+from sim2real.evaluation.offline import OfflineRun
+from sim2real.evaluation.schedule import Operator
+from sim2real.mujoco.ground import Ground, column
+from sim2real.mujoco.robot import MujocoOptions, MujocoRobot
+
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
+
+# A step and a block on one side only, so that left and right differ.
+GROUND = Ground((column((0.62, -3.0), (3.0, 3.0), 0.18, -0.5), column((-0.48, 0.33), (0.52, 3.0), 0.31, -0.5)))
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    from helpers.extreme_parkour import bring, export
+
+    folder: Path = tmp_path_factory.mktemp("ep")
+    return bring(export(folder / "export", sees=False), folder / "bundle").bundle
+
+
+@pytest.fixture(scope="module")
+def seen(bundle: Bundle) -> list[tuple[PolicyRecord, Truth]]:
+    """Return what the policy read and what was true, from activation on; the robot is pushed about meanwhile."""
+    robot = MujocoRobot(SPEC, MujocoOptions(clock="lockstep", noise=0.0), GROUND.add_to)
+    made: list[tuple[PolicyRecord, Truth]] = []
+    run = OfflineRun(
+        robot,
+        RobotStep(SPEC, load_safety("go2", SPEC)),
+        PolicyStep(bundle, SPEC),
+        Operator((0.5, 0.0, 0.4)),
+        on_policy=[lambda record: made.append((record, Truth.of(robot.model, robot._data)))],
+        scans=height_scans(bundle.contract, robot.ground_truth, GROUND),
+    )
+    pushed = False
+    for _ in range(1000):  # 5 s; it stands up in less than 2 s
+        run.cycle()
+        if len(made) == 20 and not pushed:
+            robot.push((0.5, -0.4, 0.3), (0.6, -0.4, 0.5))
+            pushed = True
+        if len(made) == 60:
+            return made
+    raise AssertionError(f"only {len(made)} ticks: {run.refusals}")
+
+
+def proprio(record: PolicyRecord) -> np.ndarray:
+    return record.observation.groups["proprio"]
+
+
+def test_angles_and_rates(seen: Any) -> None:
+    turned = np.array([truth.roll_pitch_yaw for _, truth in seen])
+    assert np.abs(turned[:, :2]).max(axis=0).min() > 0.05  # both are felt
+    for record, truth in seen:
+        np.testing.assert_allclose(proprio(record)[0:3], 0.25 * truth.ang_vel, atol=1e-5)
+        np.testing.assert_allclose(proprio(record)[3:5], truth.roll_pitch_yaw[:2], atol=1e-5)
+
+
+def test_the_heading_goes_to_the_left_with_a_positive_rate(seen: Any) -> None:
+    start = seen[0][1].roll_pitch_yaw[2]
+    for tick in range(0, 60, 5):
+        record, truth = seen[tick]
+        error = start + 0.4 * 0.02 * tick - truth.roll_pitch_yaw[2]
+        np.testing.assert_allclose(proprio(record)[6:8], np.clip(error, -0.6, 0.6), atol=1e-5)
+        for later, _ in seen[tick + 1 : tick + 5]:
+            assert (proprio(later)[6:8] == proprio(record)[6:8]).all()
+    assert len({float(proprio(record)[6]) for record, _ in seen}) == 12
+
+
+def test_joints_by_their_names(seen: Any, bundle: Bundle) -> None:
+    joints = bundle.contract.joints
+    for record, truth in seen:
+        for place, (name, default) in enumerate(zip(joints.names, joints.default_joint_pos, strict=True)):
+            assert proprio(record)[13 + place] == pytest.approx(truth.joint_pos[name] - default, abs=1e-5)
+            assert proprio(record)[25 + place] == pytest.approx(0.05 * truth.joint_vel[name], abs=1e-5)
+
+
+def test_contacts_by_their_feet(seen: Any) -> None:
+    before = None
+    both = set()
+    for record, truth in seen:
+        now = [truth.foot_force[foot] > 2.0 for foot in ("FR_foot", "FL_foot", "RR_foot", "RL_foot")]
+        held = now if before is None else [a or b for a, b in zip(now, before, strict=True)]
+        assert (proprio(record)[49:53] == np.where(held, 0.5, -0.5)).all()
+        both |= {(foot, on) for foot, on in enumerate(held)}
+        before = now
+    assert {foot for foot, on in both if on} == {0, 1, 2, 3}
+
+
+def test_last_action_and_target(seen: Any, bundle: Bundle) -> None:
+    default = np.array(bundle.contract.joints.default_joint_pos)
+    for (record, _), (after, _) in zip(seen[:-1], seen[1:], strict=True):
+        np.testing.assert_array_equal(proprio(after)[37:49], record.action.raw)
+        target = default + 0.25 * np.clip(record.action.raw, -4.8, 4.8)
+        np.testing.assert_allclose(record.command.joint_pos, target, atol=1e-6)
+
+
+def test_the_scan_is_what_a_ray_finds(seen: Any, bundle: Bundle) -> None:
+    """Away from edges, where the corners of a cell are not all on one height."""
+    term = bundle.contract.observations["scan"].terms[0]
+    compared, found = 0, set()
+    for record, truth in seen[::10]:
+        scan = record.observation.groups["scan"]
+        for place, (x, y) in enumerate((x, y) for x in term.params["x"] for y in term.params["y"]):
+            heights = truth.ground_around(x, y, 0.06)
+            if len(set(np.round(heights, 6))) == 1:
+                expected = np.clip(truth.position[2] - 0.3 - heights[0], -1.0, 1.0)
+                assert scan[place] == pytest.approx(expected, abs=1e-5), (place, x, y)
+                compared += 1
+                found.add(round(float(heights[0]), 3))
+    assert compared > 400
+    assert found == {0.0, 0.18, 0.31}
