@@ -21,6 +21,7 @@ class Truth:
     def of(model: mujoco.MjModel, data: mujoco.MjData) -> Truth:
         copy = mujoco.MjData(model)
         mujoco.mj_copyData(copy, model, data)
+        mujoco.mj_forward(model, copy)  # forces of the contacts that there are now
         return Truth(model, copy)
 
     @property
