@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ import yaml
 from helpers.bundles import standing
 
 from robot_policies.action.decoder import ActionDecoder
+from robot_policies.bundle.contract_check import contract_faults
+from robot_policies.bundle.golden_file import load_arrays, unpack_inputs
 from robot_policies.bundle.load import Bundle, load_bundle
 from robot_policies.bundle.synthetic import synthetic_inputs
 from robot_policies.contract import Contract
@@ -341,6 +344,30 @@ def test_recurrent_state_is_named(pairs: dict[bool, Pair]) -> None:
     states = {state.input: (state.output, state.shape, state.initial) for state in encoder.states}
     assert states["gru_in"] == ("gru_out", (1, 1, 512), 0.0)
     assert encoder.period == 5
+
+
+def test_a_contract_without_commands_is_refused(pairs: dict[bool, Pair]) -> None:
+    for sees, named in ((True, "a term forward_command"), (False, "a term heading_error|a term forward_command")):
+        data = yaml.safe_load((pairs[sees].folder / "policy.yaml").read_text(encoding="utf-8"))
+        del data["commands"]["velocity"]
+        faults = contract_faults(parse(Contract, data, "bent"), SPEC.feet)
+        assert re.search(named, "\n".join(faults))
+
+
+@SEEING
+def test_the_contract_has_no_fault_of_its_own(pairs: dict[bool, Pair], sees: bool) -> None:
+    assert contract_faults(pairs[sees].bundle.contract, SPEC.feet) == []
+
+
+def test_golden_data_holds_the_scans(pairs: dict[bool, Pair]) -> None:
+    arrays = dict(load_arrays(pairs[False].folder / "golden.npz"))
+    inputs = unpack_inputs(arrays, SPEC, [])
+    scans = [item.height_scan for item in inputs]
+    assert all(s is not None and s.stamp_ns == i.state.stamp_ns for s, i in zip(scans, inputs, strict=True))
+    assert len({s.ground.tobytes() for s in scans if s is not None}) > 5
+    arrays["height_scan.ground"] = arrays["height_scan.ground"][:-1]
+    with pytest.raises(BundleError, match=r"height_scan.ground: numbers of shape \[64, 132\]"):
+        unpack_inputs(arrays, SPEC, [])
 
 
 def test_what_a_scan_needs(pairs: dict[bool, Pair], tmp_path: Path) -> None:
