@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from robot_policies.control.policy_step import PolicyStep
 from robot_policies.control.robot_step import RobotStep
 from robot_policies.safety.limits import load_safety
 from robot_policies.types import PolicyRecord
+from sim2real.evaluation.course import load_course
+from sim2real.evaluation.episode import Job, run_episode
 from sim2real.evaluation.height_scan import height_scans
 from sim2real.evaluation.offline import OfflineRun
 from sim2real.evaluation.schedule import Operator
@@ -129,3 +133,28 @@ def test_the_scan_is_what_a_ray_finds(seen: Any, bundle: Bundle) -> None:
                 found.add(round(float(heights[0]), 3))
     assert compared > 400
     assert found == {0.0, 0.18, 0.31}
+
+
+@pytest.mark.parametrize("sees", [False, True], ids=["scan", "depth"])
+def test_an_episode_on_a_course(sees: bool, tmp_path: Path) -> None:
+    from helpers.extreme_parkour import bring, export
+
+    folder = bring(export(tmp_path / "export", sees=sees), tmp_path / "bundle").bundle.folder
+    course = load_course("step", 0.4)
+    episode = run_episode(Job(str(folder), "go2", course, 0.4, 0, 1.0, course.command))
+    assert episode.refusals == ()
+    assert not [name for _, name, _ in episode.trips if name == "policy"]
+    assert "active" in [mode for _, mode in episode.modes]
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+def test_the_policy_that_sees_runs_through_the_nodes(tmp_path: Path, ros_domain_id: int) -> None:
+    from helpers.extreme_parkour import bring, export
+
+    folder = bring(export(tmp_path / "export", sees=True), tmp_path / "bundle").bundle.folder
+    line = [sys.executable, "-m", "robot_policies.cli", "run", "--policy", str(folder), "--camera", "--headless"]
+    options = ["--seconds", "1", "--velocity", "0.5,0,0", "--terrain", "step:0.4", "--json"]
+    done = subprocess.run([*line, *options, str(tmp_path / "report.json")], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "on go2: 1.0 s" in done.stdout
