@@ -168,6 +168,6 @@ Commands trained for:
 
 Below {ranges.dead_band:g} an axis is zero, and all zero means standing. Grounds trained on: {_grounds(task)}.
 
-Trained in MuJoCo with PPO (rsl-rl) under random friction, mass, centre of mass, gains, motor strength, delay, pushes and sensor noise;
-`docs/training/{task.name}.md` tells how, and what was learnt.
+Trained in MuJoCo with PPO (rsl-rl) under random friction, mass, centre of mass, gains, motor strength, delay, pushes
+and sensor noise; `docs/training/{task.name}.md` tells how, and what was learnt.
 """

@@ -44,6 +44,15 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Settles:
+    """The last part of a run: less noise and smaller steps, so that the mean of the actions is what was rewarded."""
+
+    after: int  # samples
+    entropy_coef: float
+    desired_kl: float
+
+
+@dataclass(frozen=True)
 class Ppo:
     """Arguments of rsl-rl's PPO; names are its own, values those of legged_gym but for entropy and epochs."""
 
@@ -58,6 +67,7 @@ class Ppo:
     learning_rate: float = 1e-3
     max_grad_norm: float = 1.0
     desired_kl: float = 0.01
+    settles: Settles | None = None
     mirror: str = "augmentation"  # none | loss | augmentation: how left and right are made alike
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from robot_policies.exceptions import ResourceError, expected
 from sim2real.training.grounds import GroundKind
 from sim2real.training.parkour.tasks import GO2_PARKOUR
-from sim2real.training.task import CommandRanges, ObservationTerm, Ppo, Task, weights
+from sim2real.training.task import CommandRanges, ObservationTerm, Ppo, Settles, Task, weights
 
 # Scales and noise of legged_gym, which foreign Go2 policies share; the command is unscaled as in rl_sar's Go2 policy.
 BLIND = (
@@ -37,9 +37,9 @@ GO2_WALK = Task(
     ),
     history=(0, 1, 4),
     grounds=(
-        GroundKind("flat", 0.25),
+        GroundKind("flat", 0.35),
         GroundKind("rough", 0.2, highest=0.045),
-        GroundKind("steps", 0.4, highest=0.16),
+        GroundKind("steps", 0.3, highest=0.16),
         GroundKind("rough_steps", 0.15, highest=0.12),
     ),
     levels=6,
@@ -48,8 +48,8 @@ GO2_WALK = Task(
         progress=0.8,
         track_lin_vel=2.0,
         track_ang_vel=1.0,
-        track_mean_lin_vel=2.0,
-        track_mean_ang_vel=1.0,
+        track_mean_lin_vel=3.0,
+        track_mean_ang_vel=1.5,
         lin_vel_z=-2.0,
         ang_vel_xy=-0.05,
         orientation=-1.5,
@@ -78,7 +78,7 @@ GO2_WALK = Task(
     foot_height=0.11,
     air_time=0.25,
     fall_penalty=1.0,
-    ppo=Ppo(entropy_coef=0.002),
+    ppo=Ppo(settles=Settles(after=17_000_000, entropy_coef=0.0005, desired_kl=0.006)),
 )
 
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (GO2_WALK, GO2_PARKOUR)})

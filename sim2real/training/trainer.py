@@ -124,6 +124,7 @@ class Trainer:
         views, due = to_tensors(self.env.views()), time.monotonic() + SAVE_EVERY
         last = None if iterations is None else self.progress.iteration + iterations
         while (now := time.monotonic()) < end and self.progress.iteration != last and not stopped():
+            self._settle()
             tally, views = self._collect(views)
             losses = self._learn()
             took = time.monotonic() - now
@@ -134,6 +135,12 @@ class Trainer:
                 raise _diverged(wrong)
             if time.monotonic() > due and self._watch.healthy:
                 due = time.monotonic() + (SAVE_EVERY if self.save() else RETRY_EVERY)
+
+    def _settle(self) -> None:
+        """Change what the task says of the last part of a run, once it has come."""
+        settles = self.env.task.ppo.settles
+        if settles is not None and self.progress.samples >= settles.after:
+            self.ppo.entropy_coef, self.ppo.desired_kl = settles.entropy_coef, settles.desired_kl
 
     def save(self) -> bool:
         """Write the checkpoint and the curves; return whether the checkpoint is written, and say why not."""

@@ -13,7 +13,10 @@ from robot_policies.control.robot_step import RobotStep
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
 from robot_policies.types import Mode, RobotRecord
+from sim2real.evaluation.course import load_course
+from sim2real.evaluation.episode import Job, run_episode
 from sim2real.evaluation.offline import OfflineRun
+from sim2real.evaluation.plan import Policy, push_cells
 from sim2real.evaluation.schedule import Operator
 from sim2real.mujoco.robot import MujocoRobot, create
 from sim2real.mujoco.world import build_model
@@ -97,3 +100,20 @@ def test_it_stands_without_stepping_at_zero_command(bundle: Bundle) -> None:
     assert np.ptp([record.state.joint_pos for record in late], axis=0).max() < 0.05
     assert all(record.state.foot_force.min() > 1.0 for record in late)
     assert np.linalg.norm(robot.ground_truth().position[:2]) < 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "difficulty"), [("rough", 0.03), ("steps", 0.1), ("step", 0.1)])
+def test_it_crosses_rough_ground_and_steps(name: str, difficulty: float) -> None:
+    course = load_course(name, difficulty)
+    for seed in (0, 1):
+        job = Job("go2_walk", "go2", course, difficulty, seed, course.seconds, course.command)
+        assert run_episode(job).failures == ()
+
+
+@pytest.mark.slow
+def test_pushes_from_all_sides_do_not_fell_it() -> None:
+    base = Job("go2_walk", "go2", load_course("flat"), 0.0, 0, 5.0, (0.5, 0.0, 0.0))
+    cells = push_cells(base, [Policy("go2_walk", "go2_walk")], 0.5, ["nominal"], 4)
+    episodes = [run_episode(job) for cell in cells for job in cell.jobs]
+    assert len(episodes) == 8 and [episode.failures for episode in episodes if episode.failures] == []

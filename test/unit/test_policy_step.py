@@ -226,5 +226,7 @@ def test_a_wrapper_can_stand_in_for_the_policy(bundle: Bundle) -> None:
 
 def test_a_kind_that_nothing_offers_is_named_with_those_there_are(bundle: Bundle) -> None:
     other = Bundle(dataclasses.replace(bundle.contract, kind="acrobatics"), bundle.folder)
-    with pytest.raises(ResourceError, match="'acrobatics' of robot_policies.policies; found none; valid: parkour, velocity"):
+    with pytest.raises(
+        ResourceError, match="'acrobatics' of robot_policies.policies; found none; valid: parkour, velocity"
+    ):
         PolicyStep(other, SPEC)

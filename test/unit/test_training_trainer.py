@@ -21,6 +21,7 @@ from helpers.training import ENVS, progress_rows, small_trainer  # noqa: E402
 
 from sim2real.training import checkpoint, trainer  # noqa: E402
 from sim2real.training.env import Outcome, Views  # noqa: E402
+from sim2real.training.task import Settles  # noqa: E402
 from sim2real.training.trainer import DivergedError, Trainer  # noqa: E402
 
 CLOCK = {"seconds", "samples_per_s", "seconds_left"}  # columns that no seed repeats
@@ -197,3 +198,13 @@ def test_the_levels_of_the_environment_come_back(run: Trainer) -> None:
     again = small_trainer(run._folder, resume=True)
     assert again.env.commands.scale == 0.625
     again.env.batch.close()
+
+
+def test_the_last_part_of_a_run_settles_and_stays_so_after_a_resume(run: Trainer) -> None:
+    task = run.env.task
+    settles = Settles(after=run.progress.samples + 1, entropy_coef=0.0, desired_kl=0.003)
+    run.env.task = replace(task, ppo=replace(task.ppo, settles=settles))
+    run.run(60.0, iterations=1)
+    assert (run.ppo.entropy_coef, run.ppo.desired_kl) == (task.ppo.entropy_coef, task.ppo.desired_kl)
+    run.run(60.0, iterations=1)
+    assert (run.ppo.entropy_coef, run.ppo.desired_kl) == (0.0, 0.003)
