@@ -6,6 +6,7 @@ The joint limits are the clamps of our safety filter; nothing is checked, counte
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ class EagerTick:
     def __init__(self, contract: Contract, network: Path, spec: RobotSpec, limits: SafetyLimits) -> None:
         """Take what the bundle and the safety file state, as tensors of single precision."""
         self._terms = [term for group in contract.observations.values() for term in group.terms]
+        groups = list(contract.observations.values())
+        if len(groups) > 1:
+            raise BundleError(expected("eager: one group of observations", len(groups), "a policy such as go2_walk"))
+        self.ages = groups[0].history.ages if groups[0].history is not None else (0,)
+        self._past: deque[Tensor] = deque(maxlen=max(self.ages) + 1)  # frames, newest first
         self._module = sequential(network)
         self._index = torch.tensor([int(i) for i in spec.joint_index(contract.joints.names)])
         self._back = torch.argsort(self._index)
@@ -72,7 +78,9 @@ class EagerTick:
         """Return the target, (n,) [rad] in robot order, that is safe at the state ``following``."""
         with torch.inference_mode():
             frame = torch.cat([self._term(term, inputs) * term.scale for term in self._terms])
-            action = self._module(frame.unsqueeze(0)).squeeze(0)
+            self._past.appendleft(frame)
+            seen = torch.cat([self._past[min(age, len(self._past) - 1)] for age in self.ages])
+            action = self._module(seen.unsqueeze(0)).squeeze(0)
             if self._clip is not None:
                 action = torch.clamp(action, self._clip[0], self._clip[1])
             self._last = action
@@ -82,7 +90,7 @@ class EagerTick:
             return np.asarray(safe.numpy())
 
     def start(self, action: Array32, target: Array) -> None:
-        """Take the last action and the target of the tick before the first."""
+        """Take the last action and the target of the tick before the next, as ours were."""
         self._last, self._before = _single(action), _single(target)
 
     def _term(self, term: Term, inputs: PolicyInputs) -> Tensor:
