@@ -21,8 +21,8 @@ class Velocity(NamedTuple):
 ZERO = Velocity()
 # What the shipped policies take; the bundle clamps to its own ranges in any case. [m/s], [m/s], [rad/s]
 RANGE_DEFAULTS = (
-    ("lin_vel_x", [-0.6, 1.2]),
-    ("lin_vel_y", [-0.4, 0.4]),
+    ("lin_vel_x", [-0.5, 1.0]),
+    ("lin_vel_y", [-0.5, 0.5]),
     ("ang_vel_z", [-1.0, 1.0]),
 )
 
