@@ -33,7 +33,7 @@ from robot_policies.safety.state_machine import Request
 from robot_policies.types import GainProfile, Mode, owned
 
 DIAGNOSTICS_PERIOD = 0.5  # [s]
-LANDING_TIME = 0.5  # [s] of damping that is still sent after the process was asked to stop (policies.md 9.3)
+LANDING_TIME = 0.5  # [s] of damping that is still sent after the process was asked to stop
 LOST_LIMIT = 1.0  # [s] without a readable robot before the node ends
 
 

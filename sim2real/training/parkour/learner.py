@@ -16,7 +16,7 @@ from sim2real.training.parkour.networks import ACTOR_GROUPS, CRITIC_GROUPS, Park
 from sim2real.training.parkour.views import frame_size
 from sim2real.training.task import Task
 
-EVERY = 20  # iterations: in one of so many the teacher acts on what the history says (policies.md 1.11)
+EVERY = 20  # iterations: in one of so many the teacher acts on what the history says, as in Extreme Parkour
 FIRST = 200  # iterations before the first of them
 
 

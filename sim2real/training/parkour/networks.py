@@ -1,4 +1,4 @@
-"""The networks of the parkour teacher, after Extreme Parkour (policies.md 1.4), with smaller layers."""
+"""The networks of the parkour teacher, after Extreme Parkour, with smaller layers."""
 
 from __future__ import annotations
 

@@ -13,14 +13,14 @@ from sim2real.randomization.models import Bodies
 from sim2real.training.mirror import Mirror, frame_mirror, join, named, plain
 from sim2real.training.task import ObservationTerm
 
-# The grid of Extreme Parkour (policies.md 1.3.2), without its outer columns: lanes are as wide as they are.
+# The grid of Extreme Parkour, without its outer columns: lanes are as wide as they are.
 SCAN_X = np.round(np.arange(-0.45, 1.2001, 0.15), 2)  # [m] ahead of the base
 SCAN_Y = np.round(np.arange(-0.45, 0.4501, 0.15), 2)  # [m] to the left
 SCAN = np.array([(x, y) for x in SCAN_X for y in SCAN_Y])
 STANDS = 0.3  # [m] of the base over the ground, that a scan takes for zero
 PAST = tuple(range(11))  # ages of the frames that are kept: the present and ten before it
-YAW_LIMIT = 1.5  # [rad], as the depth network can say (policies.md 1.4)
-VELOCITY_SCALE = 2.0  # of the base's velocity (policies.md 1.3.3)
+YAW_LIMIT = 1.5  # [rad], as Extreme Parkour's depth network can say
+VELOCITY_SCALE = 2.0  # of the base's velocity, as in Extreme Parkour
 LATENT = 20
 
 _POLAR = (1.0, -1.0, 1.0)
