@@ -1,7 +1,7 @@
 """The ground as a value: an endless floor and boxes on it. The simulator, training, courses and the viewer share it.
 
-Boxes and not height fields: their contacts and rays are exact, and cost less (one physics step of a Go2 is 31 us on a
-plane and 41 us on 1,600 boxes).
+Boxes and not height fields: edges are upright, contacts and rays are exact, and many are cheap (one physics step of a
+Go2 is 31 us on a plane and 41 us on 1,600 boxes).
 """
 
 from __future__ import annotations
