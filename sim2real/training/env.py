@@ -96,6 +96,11 @@ class Env(ABC):
         """Return the number of robots."""
         return len(self.batch.models)
 
+    @property
+    def stage(self) -> int:
+        """Part of the training; rewards of two parts do not compare."""
+        return 0
+
     def views(self) -> Views:
         """Return what the networks see now."""
         return self._views

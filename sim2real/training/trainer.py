@@ -93,7 +93,7 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self.unsaved = False  # whether the newest checkpoint could not be written
         self._file = ProgressFile(folder / run_files.PROGRESS, self.progress.iteration)
-        self._watch = Watch()  # anew: a resumed run may have other rewards
+        self._watch, self._stage = Watch(), env.stage  # anew: a resumed run may have other rewards
         self._threads = speed.ThreadChoice(threads)
         self._room = True  # whether the last row of progress could be written
 
@@ -137,7 +137,9 @@ class Trainer:
                 due = time.monotonic() + (SAVE_EVERY if self.save() else RETRY_EVERY)
 
     def _settle(self) -> None:
-        """Change what the task says of the last part of a run, once it has come."""
+        """Change what the task says of the last part of a run, once it has come; judge a new part by itself."""
+        if self.env.stage != self._stage:
+            self._watch, self._stage = Watch(), self.env.stage
         settles = self.env.task.ppo.settles
         if settles is not None and self.progress.samples >= settles.after:
             self.ppo.entropy_coef, self.ppo.desired_kl = settles.entropy_coef, settles.desired_kl
