@@ -7,9 +7,9 @@ whose arrays are in motor order and cannot be written. Everything above maps by 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Optional
+from typing import Any, Literal, Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -117,6 +117,7 @@ class _File:
     stand_gains: StandGains
     bodies: Bodies
     sensors: Sensors
+    hardware: dict[Name, dict[str, Any]] = Field(default_factory=dict)  # backend -> what its driver must know
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +143,8 @@ class RobotSpec:
     state_rate: float  # [Hz], how often states are read and commands written
     model: str | None  # name of the MuJoCo model
     source: str
+    # by backend (``unitree``): what a driver must know of this robot; the driver has the schema of its section
+    hardware: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def joint_index(self, names: Sequence[str]) -> npt.NDArray[np.intp]:
         """Return the index of each of ``names``: ``robot_array[index]`` is in the order of ``names``.
@@ -236,4 +239,5 @@ def _spec(file: _File) -> RobotSpec:
         state_rate=file.state_rate,
         model=file.model,
         source=file.source,
+        hardware=file.hardware,
     )
