@@ -32,7 +32,7 @@ class DepthSensor:
     near: NotNegative  # [m], nothing nearer is seen
     far: Positive  # [m], nothing farther is seen
     rate: Positive  # [Hz]
-    latency: NotNegative  # [s], capture to publication
+    delay: tuple[NotNegative, NotNegative]  # [s], capture to publication: least and most, drawn for each image
     baseline: NotNegative  # [m], between the imagers; the blind band on the left is fx * baseline / depth pixels wide
     noise_quadratic: NotNegative  # [1/m], standard deviation of a depth z is noise_quadratic * z^2
     hole_rate: Annotated[float, Field(ge=0, le=1)]  # share of pixels without return
@@ -56,6 +56,8 @@ def load_depth_sensor(name_or_path: str | Path) -> DepthSensor:
     sensor = load(DepthSensor, path)
     if sensor.near >= sensor.far:
         raise SchemaError(expected(f"{path}: near below far", f"{sensor.near} and {sensor.far}", "near < far"))
+    if sensor.delay[0] > sensor.delay[1]:
+        raise SchemaError(expected(f"{path}: delay", list(sensor.delay), "the least first, then the most"))
     return sensor
 
 

@@ -32,8 +32,8 @@ class CameraOptions:
     width: Optional[Pixels] = None  # [px]; the field of view stays
     height: Optional[Pixels] = None
     rate: Optional[Annotated[float, Field(gt=0, le=1000)]] = None  # [Hz]
-    delay: Optional[Seconds] = None  # [s], capture to publication
-    jitter: Seconds = 0.0  # [s], up to this much more delay, uniform
+    delay: Optional[Seconds] = None  # [s], capture to publication, the least
+    jitter: Optional[Seconds] = None  # [s], up to this much more, drawn for each image
     noise: Optional[NotNegative] = None  # [1/m], standard deviation of a depth z is noise * z^2
     hole_random: Optional[Share] = None
     hole_edges: Optional[Share] = None
@@ -51,8 +51,8 @@ class CameraProfile:
     faults: DepthFaults
     far: float  # [m]
     rate: float  # [Hz]
-    delay: float  # [s]
-    jitter: float  # [s]
+    delay: float  # [s], the least
+    jitter: float  # [s], up to this much more
     seed: int
 
 
@@ -72,8 +72,18 @@ def camera_profile(spec: RobotSpec, options: CameraOptions) -> CameraProfile:
         blind_band=_or(options.blind_band, sensor.near),
         left_band=intrinsics.fx * sensor.baseline if options.left_band else 0.0,
     )
-    rate, delay = _or(options.rate, sensor.rate), _or(options.delay, sensor.latency)
-    return CameraProfile(name, mount, intrinsics, faults, sensor.far, rate, delay, options.jitter, options.seed)
+    least, most = sensor.delay
+    return CameraProfile(
+        name=name,
+        mount=mount,
+        intrinsics=intrinsics,
+        faults=faults,
+        far=sensor.far,
+        rate=_or(options.rate, sensor.rate),
+        delay=_or(options.delay, least),
+        jitter=_or(options.jitter, most - least),
+        seed=options.seed,
+    )
 
 
 def resized(sensor: DepthSensor, width: int, height: int) -> DepthIntrinsics:

@@ -1,15 +1,16 @@
-"""The simulated depth camera: rays through the pixels of a pinhole, cast into a mirror of the simulation.
+"""The simulated depth camera: rays through the pixels of a pinhole, into a mirror of the simulation.
 
 No GL is needed. The body that carries the camera is invisible to it, as the optics look out of a window in their own
 housing; the legs are seen where they swing into view, as on the robot. What is drawn is seen (the ground and the
-robot's look), not the simpler collision shapes.
+robot's look), not the simpler collision shapes. The ground is rendered from its boxes, as a ray that MuJoCo casts takes
+longer the more boxes there are; the robot is seen by rays into a world that holds nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import mujoco
 import numpy as np
@@ -22,9 +23,12 @@ from robot_policies.types import Array, Array32, DepthImage, owned
 from sim2real.mujoco.camera_profile import CameraOptions, CameraProfile, camera_profile
 from sim2real.mujoco.camera_timing import CaptureClock, DelayLine
 from sim2real.mujoco.depth_faults import apply
-from sim2real.mujoco.ground import GROUND_GROUP
+from sim2real.mujoco.depth_renderer import DepthRenderer
+from sim2real.mujoco.ground import GROUND_GROUP, Ground
+from sim2real.mujoco.terrain import find_ground
 from sim2real.mujoco.world import LOOK_GROUP, build_model
 
+_ONLY = np.zeros(1, np.int64)  # index of the one ground
 SEEN_GROUPS = np.array([group in (GROUND_GROUP, LOOK_GROUP) for group in range(6)], np.uint8)
 
 
@@ -52,8 +56,16 @@ def pixel_rays(intrinsics: DepthIntrinsics) -> Array:
     return np.stack((x, y, np.ones_like(x)), axis=-1).reshape(-1, 3)
 
 
+class Sight(Protocol):
+    """Sees the posed mirror without any fault."""
+
+    def depth(self, data: mujoco.MjData) -> Array32:
+        """Return (height, width) depth along the optical axis [m], 0 where nothing is hit; row 0 on top."""
+        ...
+
+
 class RayCamera:
-    """Casts the rays of one camera that is fixed to one body."""
+    """Casts the rays of one camera that is fixed to one body, at everything that the model has."""
 
     def __init__(self, model: mujoco.MjModel, body: int, mount: DepthMount, intrinsics: DepthIntrinsics) -> None:
         """Prepare the rays; ``mount`` is the camera's place in the frame of ``body``."""
@@ -66,14 +78,36 @@ class RayCamera:
 
     def depth(self, data: mujoco.MjData) -> Array32:
         """Return (height, width) depth along the optical axis [m], 0 where nothing is hit; row 0 on top."""
-        rotation = data.xmat[self._body].reshape(3, 3)
-        origin = data.xpos[self._body] + rotation @ self._position
+        origin, rotation = self.place(data)
         rays = np.ascontiguousarray(self._rays @ rotation.T).ravel()
         mujoco.mj_multiRay(
             self._model, data, origin, rays, SEEN_GROUPS, True, self._body,
             self._geom, self._distance, None, len(self._rays), mujoco.mjMAXVAL,
         )  # fmt: skip
         return np.maximum(self._distance, 0.0).astype(np.float32).reshape(self._shape)
+
+    def place(self, data: mujoco.MjData) -> tuple[Array, Array]:
+        """Return the optical centre in the world, (3,) [m], and the rotation of body to world, (3, 3)."""
+        rotation = data.xmat[self._body].reshape(3, 3)
+        return data.xpos[self._body] + rotation @ self._position, rotation
+
+
+class GroundCamera:
+    """The ground from its boxes, and the robot by rays into a model without ground: the nearer of both."""
+
+    def __init__(self, ground: Ground, robot: RayCamera, profile: CameraProfile) -> None:
+        """Prepare the ground; ``robot`` sees the robot alone."""
+        k, self._robot = profile.intrinsics, robot
+        rows, columns = np.arange(k.height, dtype=float), np.arange(k.width, dtype=float)
+        self._renderer = DepthRenderer([ground], (rows - k.cy) / k.fy, (columns - k.cx) / k.fx, profile.far)
+        self._optical = optical_rotation(profile.mount.pitch)
+
+    def depth(self, data: mujoco.MjData) -> Array32:
+        """Return (height, width) depth along the optical axis [m], 0 where nothing is hit; row 0 on top."""
+        origin, rotation = self._robot.place(data)
+        around = self._renderer.depth(_ONLY, origin[None], (rotation @ self._optical)[None])[0]
+        robot = self._robot.depth(data)
+        return np.where((robot > 0.0) & ((robot < around) | (around == 0.0)), robot, around)
 
 
 class Mirror:
@@ -109,10 +143,10 @@ class Mirror:
 class SimulatedDepthCamera:
     """What a robot's depth camera gives in simulation: the same in its own process and offline."""
 
-    def __init__(self, mirror: Mirror, rays: RayCamera, profile: CameraProfile) -> None:
+    def __init__(self, mirror: Mirror, sight: Sight, profile: CameraProfile) -> None:
         """Join the parts."""
         self.profile = profile
-        self._mirror, self._rays = mirror, rays
+        self._mirror, self._sight = mirror, sight
         self._clock = CaptureClock(profile.rate)
         self._line = DelayLine(profile.delay, profile.jitter, profile.seed)
         self._newest_ns: int | None = None
@@ -133,7 +167,7 @@ class SimulatedDepthCamera:
 
     def capture(self, stamp_ns: int, joint_pos: Array, base: BasePose) -> DepthImage:
         """Return the image of that moment. Its faults hang on seed and stamp only, not on the images before."""
-        depth = self._rays.depth(self._mirror.pose(joint_pos, base))
+        depth = self._sight.depth(self._mirror.pose(joint_pos, base))
         rng = np.random.default_rng((self.profile.seed, stamp_ns))
         return DepthImage(stamp_ns, owned(apply(depth, self.profile.faults, self.profile.far, rng), np.float32))
 
@@ -147,7 +181,15 @@ def create(spec: RobotSpec, options: Mapping[str, Any]) -> SimulatedDepthCamera:
         RobotError: the robot has no model, or there is no such terrain.
     """
     given = parse(CameraOptions, dict(options), "options of the simulated depth camera")
-    profile = camera_profile(spec, given)
-    mirror = Mirror(build_model(spec, given.terrain), spec.joint_names)
-    rays = RayCamera(mirror.model, mirror.base_body, profile.mount, profile.intrinsics)
-    return SimulatedDepthCamera(mirror, rays, profile)
+    return simulated_camera(spec, camera_profile(spec, given), find_ground(given.terrain))
+
+
+def simulated_camera(spec: RobotSpec, profile: CameraProfile, ground: Ground) -> SimulatedDepthCamera:
+    """Return the camera of ``profile`` on ``spec``, on ``ground``. Raises ``RobotError`` without a model."""
+    mirror = Mirror(build_model(spec, _no_ground), spec.joint_names)
+    robot = RayCamera(mirror.model, mirror.base_body, profile.mount, profile.intrinsics)
+    return SimulatedDepthCamera(mirror, GroundCamera(ground, robot, profile), profile)
+
+
+def _no_ground(world: mujoco.MjSpec) -> None:
+    """Add nothing."""

@@ -1,4 +1,4 @@
-"""Poses of a robot along a lane, and what the simulator's own camera sees from them, without faults."""
+"""Poses of a robot along a lane, and what MuJoCo's own rays see from them, without faults."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import numpy as np
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.types import Array, Array32
 from sim2real.mujoco.camera_profile import CameraOptions, CameraProfile, camera_profile
-from sim2real.mujoco.depth_camera import BasePose, create
+from sim2real.mujoco.depth_camera import BasePose, Mirror, RayCamera, SimulatedDepthCamera
 from sim2real.mujoco.terrain import Place
+from sim2real.mujoco.world import build_model
 
 SPEC = load_robot_spec("go2")
 STAND = SPEC.poses["stand"]
@@ -41,9 +42,16 @@ def poses(place: Place, count: int, seed: int) -> tuple[Array, Array]:
     return np.column_stack([xy, z]), np.array([quaternion(*each) for each in angles])
 
 
+def ray_camera(terrain: str, **options: object) -> SimulatedDepthCamera:
+    """A camera that casts rays at the simulator's own world, ground and all: not what the simulated camera is made of."""
+    seen = profile(**options)
+    mirror = Mirror(build_model(SPEC, terrain), SPEC.joint_names)
+    return SimulatedDepthCamera(mirror, RayCamera(mirror.model, mirror.base_body, seen.mount, seen.intrinsics), seen)
+
+
 def simulated(terrain: str, position: Array, quat_wxyz: Array, **options: object) -> Array32:
-    """(count, 60, 106) [m], by ``sim2real.mujoco.depth_camera``."""
-    camera = create(SPEC, {"terrain": terrain, **PERFECT, **options})
+    """(count, 60, 106) [m], by ``ray_camera``."""
+    camera = ray_camera(terrain, **options)
     return np.array([
         camera.capture(0, STAND, BasePose(place, quat)).depth for place, quat in zip(position, quat_wxyz, strict=True)
     ])  # fmt: skip

@@ -74,7 +74,7 @@ def probe(domain: int) -> Iterator[Probe]:
 def test_images_are_stamped_with_capture_come_out_after_the_delay_and_fit_camera_info(
     probe: Probe, domain: int
 ) -> None:
-    parameters = ("rate:=10", "delay:=0.06", "frame_prefix:=a/", *PERFECT)
+    parameters = ("rate:=10", "delay:=0.06", "jitter:=0.0", "frame_prefix:=a/", *PERFECT)
     with running(command(MODULE, *parameters), domain):
         images = probe.hear(Image, "depth/image_rect", BEST_EFFORT)
         infos = probe.hear(CameraInfo, "depth/camera_info", RELIABLE)
@@ -104,7 +104,7 @@ def test_images_are_stamped_with_capture_come_out_after_the_delay_and_fit_camera
 
 
 def test_parts_of_different_stamps_are_never_mixed_and_bad_states_are_reported(probe: Probe, domain: int) -> None:
-    with running(command(MODULE, "rate:=100", "delay:=0.0", *PERFECT), domain):
+    with running(command(MODULE, "rate:=100", "delay:=0.0", "jitter:=0.0", *PERFECT), domain):
         images = probe.hear(Image, "depth/image_rect", RELIABLE)
         reports = probe.hear(DiagnosticArray, "/diagnostics")
         simulator = Simulator(probe)
@@ -123,7 +123,7 @@ def test_parts_of_different_stamps_are_never_mixed_and_bad_states_are_reported(p
 
 
 def test_it_keeps_its_rate_and_its_faults_survive_the_wire(probe: Probe, domain: int) -> None:
-    with running(command(MODULE, "rate:=20", "delay:=0.0", "width:=212", "height:=120", "seed:=7"), domain):
+    with running(command(MODULE, "rate:=20", "delay:=0.0", "jitter:=0.0", "width:=212", "height:=120", "seed:=7"), domain):
         images = probe.hear(Image, "depth/image_rect", RELIABLE)
         simulator = Simulator(probe)
         simulator.ready()

@@ -18,13 +18,13 @@ from robot_policies.types import Array, Array32, DepthImage
 from sim2real.mujoco.camera_profile import CameraProfile
 from sim2real.mujoco.depth_camera import optical_rotation
 from sim2real.mujoco.depth_faults import DepthFaults, apply, edges
+from sim2real.mujoco.depth_renderer import FRAMES
 from sim2real.mujoco.ground import Ground, column
 from sim2real.mujoco.terrain import find_place
 from sim2real.randomization.ranges import NOMINAL
 from sim2real.training.build import build_env
 from sim2real.training.parkour.camera import Bases, DepthCameras, optical_rotations, read_pixels, thinned
 from sim2real.training.parkour.env import ParkourEnv
-from sim2real.training.parkour.renderer import FRAMES
 from sim2real.training.parkour.tasks import GO2_PARKOUR
 
 MOUNT = SPEC.sensors.depth["depth"]

@@ -17,11 +17,11 @@ from robot_policies.observation.depth import DepthPipeline, resize_weights
 from robot_policies.types import Array, Array32
 from sim2real.mujoco.camera_profile import CameraProfile
 from sim2real.mujoco.depth_faults import DepthFaults, apply
+from sim2real.mujoco.depth_renderer import FRAMES, DepthRenderer
 from sim2real.mujoco.ground import Ground
 from sim2real.training.grounds import Index
 from sim2real.training.motion import Bools
 from sim2real.training.parkour.captures import Captures
-from sim2real.training.parkour.renderer import FRAMES, DepthRenderer
 
 BEYOND = 1.5  # of the bundle's far, up to which boxes are rendered where a pixel without return counts as far
 

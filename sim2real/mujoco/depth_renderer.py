@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from robot_policies.types import Array, Array32
 from sim2real.mujoco.ground import Ground
-from sim2real.training.grounds import Index
+
+Index = npt.NDArray[np.int64]
 
 BLOCK = 12  # [px], edge of a block of pixels, at most; measured: 10 to 14 are the fastest
 # Frames, and pairs of box and block, at a time: the 9 planes of 256 pairs take 1 MB, as a core's own cache does.

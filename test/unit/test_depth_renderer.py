@@ -12,12 +12,12 @@ from helpers.lane_views import SPEC, clipped, poses, profile, simulated
 
 from robot_policies.types import Array, Array32
 from sim2real.mujoco.depth_camera import BasePose, Mirror, RayCamera, optical_rotation
+from sim2real.mujoco.depth_renderer import FRAMES, DepthRenderer, box_table
 from sim2real.mujoco.ground import Box, Ground, column
 from sim2real.mujoco.terrain import find_place
 from sim2real.mujoco.world import build_model
 from sim2real.training.grounds import GroundKind
 from sim2real.training.parkour.camera import rotations
-from sim2real.training.parkour.renderer import FRAMES, DepthRenderer, box_table
 from sim2real.training.parkour.tasks import GO2_PARKOUR
 
 PROFILE = profile()
