@@ -14,6 +14,7 @@ NODES = {
     "teleop_node": "robot_policies.nodes.teleop_node:main",
     "viewer_node": "robot_policies.nodes.viewer_node:main",
     "depth_camera_node": "sim2real.bridges.depth_camera_node:main",
+    "firmware_node": "sim2real.bridges.firmware_node:main",
 }
 ENTRY_POINTS = {
     "console_scripts": [
@@ -29,11 +30,14 @@ ENTRY_POINTS = {
         "import = robot_policies.cli.import_",
         "bench = sim2real.benchmark.command",
         "eval = sim2real.evaluation.command",
+        "firmware = sim2real.firmware.command",
         "train = sim2real.training.command",
     ],
     "robot_policies.robots": [
         "mock = robot_policies.robots.mock:create",
         "mujoco = sim2real.mujoco.robot:create",
+        "unitree = robot_policies.robots.unitree:create",
+        "unitree_legged = robot_policies.robots.unitree_legged:create",
     ],
     "robot_policies.cameras": ["mujoco = sim2real.mujoco.depth_camera:create"],
     "robot_policies.policies": [
