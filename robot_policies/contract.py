@@ -183,6 +183,7 @@ class Depth:
     offset: float
     rate: Positive  # [Hz]
     delay: Pair  # [s], capture to use, the range trained for
+    max_holes: Annotated[float, Field(gt=0, lt=1)] = 0.99  # share of pixels without return above which it is no image
 
 
 @schema
@@ -194,7 +195,10 @@ class Filter:
 
 @schema
 class ActionSpec:
-    """What the network's output means: target = offset + scale * filter(clip(raw)), in the policy's joint order."""
+    """What the network's output means: target = offset + scale * filter(clip(raw)), in the policy's joint order.
+
+    ``last_action`` is never delayed.
+    """
 
     meaning: Literal["joint_position_offset"]
     source: Source
@@ -203,6 +207,9 @@ class ActionSpec:
     clip: Optional[tuple[Numbers, Numbers]]  # of the raw output; null says that training had none
     last_action: Literal["raw", "clipped", "filtered"]
     filter: Optional[Filter] = None
+    # [ticks] that an action waits before it is commanded, beside what the pipeline takes anyway: 1 where training had
+    # every action act one control step later. Zeros (the offset itself) are commanded until the first one is due.
+    delay: Annotated[int, Field(ge=0, le=10)] = 0
 
 
 @schema
@@ -238,12 +245,13 @@ class Commands:
 class InputLimit:
     """The oldest that an input may be, and what follows when it is older.
 
-    Kind ``velocity`` accepts landing for the state; zero or landing for the command; landing or blind (networks that
-    read the image are held) for depth.
+    landing for the state; zero or landing for the command; for depth landing, blind (networks that read the image are
+    held), stand, or companion (the companion policy takes over; without one as stand). From the last two the policy
+    goes on by itself once good images have come for a while.
     """
 
     max_age: Positive  # [s]
-    lost: Literal["landing", "zero", "stand", "blind"]
+    lost: Literal["landing", "zero", "stand", "blind", "companion"]
 
 
 @schema

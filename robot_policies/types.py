@@ -41,6 +41,36 @@ class RobotState:
 
 
 @dataclass(frozen=True, slots=True)
+class Battery:
+    """The robot's battery."""
+
+    charge: float  # 0 to 1
+    voltage: float  # [V]
+    current: float  # [A], negative while it gives
+    temperature: float  # [deg C], of its warmest part
+    cells: tuple[float, ...] = ()  # [V]
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The vendor's own remote control. Axes and buttons as in ``nodes/joystick.py``."""
+
+    axes: tuple[float, ...]  # left x, left y, right x, right y, left trigger, right trigger; left and up positive
+    pressed: frozenset[str]  # names of buttons
+
+
+@dataclass(frozen=True, slots=True)
+class RobotHealth:
+    """What a robot tells beside its state. None where it cannot tell."""
+
+    motor_temperature: Array | None = None  # (n,) [deg C]
+    motor_lost: Array | None = None  # (n,) packets that were lost on the way to each motor, counted by the robot
+    battery: Battery | None = None
+    remote: Remote | None = None
+    rival: str = ""  # who else commands the motors, or may; "" for nobody
+
+
+@dataclass(frozen=True, slots=True)
 class VelocityCommand:
     """What the operator or planner asks of the base, in the base frame."""
 
@@ -56,6 +86,7 @@ class DepthImage:
 
     stamp_ns: int  # capture
     depth: Array32  # (height, width) [m], row 0 on top
+    pinhole: tuple[float, float, float, float] | None = None  # fx, fy, cx, cy [px]; None where nobody says
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +122,7 @@ class Action:
 
     stamp_ns: int
     raw: Array32  # (actions,) the network's output
-    processed: Array32  # (actions,) after the bundle's clip and filter
+    processed: Array32  # (actions,) after the bundle's clip, filter and delay: what the target is made of
     last_action: Array32  # (actions,) what the next observation will see: the point that the bundle names
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 
 import numpy as np
 
@@ -81,13 +82,18 @@ class ActionDecoder:
         self._zeros = owned(np.zeros(count))
         self.gains = gain_profile(contract, spec)
         self._filtered: Array32 | None = None
+        self._delay = action.delay
+        self._waiting: deque[Array32] = deque()  # processed actions that are not commanded yet, oldest first
+        self._nothing = owned(np.zeros(count), np.float32)
+        self.reset()
 
     def reset(self) -> None:
-        """Let the filter start at the next action."""
+        """Let the filter start at the next action; what is delayed waits behind zeros."""
         self._filtered = None
+        self._wait(self._nothing)
 
     def action(self, raw: Array32, stamp_ns: int) -> Action:
-        """Return the action that ``raw`` (joints,) means, in the bundle's joint order. Advances the filter.
+        """Return the action that ``raw`` (joints,) means, in the bundle's joint order. Advances filter and delay.
 
         A read-only ``raw`` is kept as it is, a writable one is copied.
 
@@ -106,13 +112,37 @@ class ActionDecoder:
             clipped.flags.writeable = False
         filtered = clipped if self._alpha is None else self._low_pass(clipped, self._alpha)
         last = {"raw": raw, "clipped": clipped, "filtered": filtered}[self._point]
-        return Action(stamp_ns, raw, filtered, last)
+        self._waiting.append(filtered)
+        return Action(stamp_ns, raw, self._waiting.popleft(), last)
+
+    def _wait(self, action: Array32) -> None:
+        """Let ``action`` be what is commanded until the next one is due."""
+        self._waiting = deque([action] * self._delay)
 
     def _low_pass(self, values: Array32, alpha: np.float32) -> Array32:
         previous = values if self._filtered is None else self._filtered
         self._filtered = previous + alpha * (values - previous)
         self._filtered.flags.writeable = False
         return self._filtered
+
+    def meant_by(self, joint_pos: Array) -> Array32:
+        """Return the action (joints,), in the bundle's joint order, that would have asked for ``joint_pos``.
+
+        It is within the bundle's clip, and filter and delay go on from it: as though this policy had commanded. A joint
+        that the action does not move (scale 0) counts as 0.
+
+        Args:
+            joint_pos: targets (n,) [rad], in robot order.
+        """
+        away = joint_pos[self._index] - self._offset
+        meant = np.divide(away, self._scale, out=np.zeros(self._count), where=self._scale != 0.0).astype(np.float32)
+        if self._clip is not None:
+            meant = np.minimum(np.maximum(meant, self._clip[0]), self._clip[1])
+        meant.flags.writeable = False
+        if self._alpha is not None:
+            self._filtered = meant
+        self._wait(meant)
+        return meant
 
     def command(self, action: Action) -> JointCommand:
         """Return the joint targets of ``action``, in the robot's joint order."""

@@ -13,6 +13,7 @@ from robot_policies.observation.builder import term_faults, term_setup
 from robot_policies.sizes import ages, fits, frame_size, per_entry
 
 MAX_AGE = 1000  # [ticks] of a history: 20 s at 50 Hz, ten times the longest known (2 s, A-RMA)
+TAKE_OVER = 0.25  # [s] within which a policy that has lost its images commands no more
 MAX_IMAGE_SIDE = 4096  # [px]
 _SAME_PERIOD = 1e-6  # relative: written periods have few digits, 0.0333 and 4 x 0.008325 are the same
 Clip = Optional[tuple[Numbers, Numbers]]
@@ -154,7 +155,11 @@ def _pair_faults(where: str, pair: tuple[float, float]) -> Iterator[str]:
 
 
 # What the package can do when an input is lost; the other words of the schema are for kinds that do more.
-_LOST = {"state": ("landing",), "velocity_command": ("zero", "landing"), "depth": ("landing", "blind")}
+_LOST = {
+    "state": ("landing",),
+    "velocity_command": ("zero", "landing"),
+    "depth": ("landing", "blind", "stand", "companion"),
+}
 
 
 def _limit_faults(contract: Contract) -> Iterator[str]:
@@ -170,10 +175,21 @@ def _limit_faults(contract: Contract) -> Iterator[str]:
             )
         if limit is not None and limit.lost not in _LOST[name]:
             yield expected(f"limits.inputs.{name}.lost", limit.lost, _LOST[name])
+    yield from _take_over_faults(contract)
     limit = inputs.get("velocity_command")
     if velocity is not None and limit is not None and limit.lost != velocity.absent:
         asked = "limits.inputs.velocity_command.lost: the same as commands.velocity.absent"
         yield expected(asked, f"{limit.lost} against {velocity.absent}", "one word for both")
+
+
+def _take_over_faults(contract: Contract) -> Iterator[str]:
+    """Whether a lost image is noticed in time: age and tick, as it is looked at once per tick."""
+    limit, control_dt = contract.limits.inputs.get("depth"), contract.timing.control_dt
+    if limit is None or limit.lost not in ("stand", "companion"):
+        return
+    if limit.max_age + control_dt > TAKE_OVER:
+        asked = f"limits.inputs.depth.max_age, with lost {limit.lost}: time to stop within {TAKE_OVER:g} s"
+        yield expected(asked, f"{limit.max_age:g} s", f"at most {TAKE_OVER - control_dt:g} s")
 
 
 def _depth_faults(where: str, depth: Depth) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,13 @@ class Lease:
     control_dt_ns: int  # [ns], how often it commands
     gain_profile: str  # name of an accepted gain profile
     inputs: tuple[str, ...] = ()  # what it uses, such as ("state", "velocity_command")
+    other_profiles: tuple[str, ...] = ()  # accepted ones that it may change to while it commands
+    tilt: float = 0.0  # [rad] that its policy may lean; the safety file has the least and the most
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Every gain profile that its commands may name, the first one first."""
+        return (self.gain_profile, *self.other_profiles)
 
 
 class Tenure:
@@ -35,9 +44,17 @@ class Tenure:
         step: largest change from ``base``, (n,) [rad].
     """
 
-    def __init__(self, lease: Lease, profile: GainProfile, limits: SafetyLimits, now_ns: int) -> None:
-        """Begin at ``now_ns``. ``profile`` is the one that the lease names."""
+    def __init__(
+        self,
+        lease: Lease,
+        profile: GainProfile,
+        limits: SafetyLimits,
+        now_ns: int,
+        others: Iterable[GainProfile] = (),
+    ) -> None:
+        """Begin at ``now_ns``. ``profile`` is the one that the lease names, ``others`` are its other profiles."""
         self.lease = lease
+        self._others = {other.name: other for other in others}
         self.command: JointCommand | None = None
         self.base: Array | None = None
         self.step = limits.target_rate * (lease.control_dt_ns / 1e9)
@@ -49,7 +66,8 @@ class Tenure:
         self, command: JointCommand, sender: str | None, state_ns: int, now_ns: int
     ) -> command_check.Refusal | None:
         """Return why ``command`` cannot be taken, if so; ``state_ns`` is the stamp of the newest state."""
-        holder, profile = self.lease.holder, self._profile
+        holder = self.lease.holder
+        profile = self._others.get(command.gain_profile, self._profile)
         if sender is not None and sender != holder:
             return "not_holder", expected(f"command of {holder}, who holds the lease", sender, holder)
         last_ns = None if self.command is None else self.command.stamp_ns
@@ -62,19 +80,28 @@ class Tenure:
 
     def take(self, command: JointCommand, base: Array | None) -> None:
         """Hold a copy of ``command`` until the next one; ``base`` is the target written before it, (n,) [rad]."""
+        profile = self._others.get(command.gain_profile, self._profile)
+        if profile is not self._profile:
+            self._others[self._profile.name] = self._profile
+            self._profile, self._gains = profile, None  # the gains go on from those written last
         self.base = base
         self.command = JointCommand(
             stamp_ns=command.stamp_ns,
             joint_pos=owned(command.joint_pos),
             joint_vel=owned(command.joint_vel),
             joint_effort=owned(command.joint_effort),
-            stiffness=self._profile.stiffness,
-            damping=self._profile.damping,
+            stiffness=profile.stiffness,
+            damping=profile.damping,
             gain_profile=command.gain_profile,
         )
 
+    @property
+    def gain_profile(self) -> str:
+        """Name of the profile of the held command; before the first command the one that the lease begins with."""
+        return self._profile.name
+
     def asked(self, written: JointCommand | None, now_ns: int) -> JointCommand | None:
-        """Return the held command, its gains on their way from those ``written`` before the first command."""
+        """Return the held command, its gains on their way from those ``written`` before the first of its profile."""
         command = self.command
         if command is None:
             return None
@@ -100,8 +127,11 @@ def bad_terms(lease: Lease, limits: SafetyLimits, profiles: tuple[str, ...]) -> 
     if not 0 < lease.control_dt_ns <= slowest:
         found, valid = f"{lease.control_dt_ns / 1e9:g} s", f"above 0, up to {slowest / 1e9:.4f} s"
         return expected("lease: a control_dt that the watchdog can watch", found, valid)
-    if lease.gain_profile not in profiles:
-        return expected("lease: an accepted gain profile", repr(lease.gain_profile), profiles)
+    for name in lease.profiles:
+        if name not in profiles:
+            return expected("lease: an accepted gain profile", repr(name), profiles)
+    if not 0.0 <= lease.tilt <= math.pi:  # NaN is not
+        return expected("lease: a tilt", f"{lease.tilt:g} rad", "0 to pi")
     return None
 
 

@@ -14,7 +14,7 @@ from robot_policies.control.input_check import InputCheck
 from robot_policies.exceptions import InputError, expected
 from robot_policies.policies.policy import Policy, PolicyClass
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.types import GainProfile, PolicyInputs, PolicyRecord, RobotState
+from robot_policies.types import Array, GainProfile, PolicyInputs, PolicyRecord, RobotState
 
 
 class PolicyStep:
@@ -27,7 +27,7 @@ class PolicyStep:
 
     def __init__(self, bundle: Bundle, spec: RobotSpec, policy: Policy | None = None) -> None:
         """Make the policy of the bundle's kind, unless ``policy`` is given (a wrapper, a test)."""
-        self.bundle = bundle
+        self.bundle, self.spec = bundle, spec
         if policy is None:
             policy = cast(PolicyClass, resources.plugin("policies", bundle.contract.kind))(bundle, spec)
         self._policy: Policy = policy
@@ -55,6 +55,10 @@ class PolicyStep:
         self._check.reset()
         self._tick = 0
         self._broken = False
+
+    def follow(self, joint_pos: Array) -> None:
+        """Go on as though the last step's target had been ``joint_pos``, (n,) [rad] in robot order."""
+        self._policy.follow(joint_pos)
 
     def check_start(self, state: RobotState) -> None:
         """Accept ``state`` as one to activate from.

@@ -88,8 +88,8 @@ class RobotStep:
 
     @property
     def active_profile(self) -> str | None:
-        """Name of the gain profile that commands must carry now; None while nothing is active."""
-        return None if self._tenure is None else self._tenure.lease.gain_profile
+        """Name of the gain profile that is in force now; None while nothing is active."""
+        return None if self._tenure is None else self._tenure.gain_profile
 
     @property
     def ramp_done(self) -> bool:
@@ -125,7 +125,9 @@ class RobotStep:
         if wrong is not None:
             return self._refused("lease", wrong)
         self._machine.activate()
-        self._tenure = Tenure(lease, self._profiles[lease.gain_profile], self.limits, now_ns)
+        self._check.lean(lease.tilt)
+        profile, *others = (self._profiles[name] for name in lease.profiles)
+        self._tenure = Tenure(lease, profile, self.limits, now_ns, others)
         self._follow(now_ns)
         return Reply(True, f"{lease.holder} commands with {lease.gain_profile!r}")
 
@@ -234,6 +236,7 @@ class RobotStep:
             return  # the stand is held until the first command comes
         self._motion = self._enter(was, now_ns)
         self._tenure = None
+        self._check.lean(0.0)
 
     def _enter(self, was: Mode, now_ns: int) -> motion.Motion | None:
         limits, state, safe = self.limits, self._state, self._safe

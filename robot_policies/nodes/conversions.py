@@ -19,6 +19,7 @@ from robot_policies.robot_spec import RobotSpec
 from robot_policies.types import Array, DepthImage, GainProfile, JointCommand, RobotState, VelocityCommand, owned
 
 NS = 1_000_000_000
+Pinhole = tuple[float, float, float, float]  # fx, fy, cx, cy [px]
 
 
 def to_ns(stamp: Time) -> int:
@@ -147,8 +148,8 @@ def velocity_command(message: Twist | TwistStamped, received_ns: int) -> Velocit
     return VelocityCommand(stamp_ns or received_ns, twist.linear.x, twist.linear.y, twist.angular.z)
 
 
-def depth_image(message: Image) -> DepthImage:
-    """Return a depth image in metres.
+def depth_image(message: Image, pinhole: Pinhole | None = None) -> DepthImage:
+    """Return a depth image in metres. ``pinhole`` is that of the camera (fx, fy, cx, cy) [px], where it has said so.
 
     Raises:
         InputError: the encoding is neither 32FC1 (m) nor 16UC1 (mm), or the data's size is not the image's.
@@ -166,7 +167,7 @@ def depth_image(message: Image) -> DepthImage:
         )
     raw = np.frombuffer(message.data, dtype.newbyteorder(">" if message.is_bigendian else "<")).reshape(shape)
     scale = 1.0 if message.encoding == "32FC1" else 1e-3
-    return DepthImage(to_ns(message.header.stamp), owned(raw * np.float32(scale), np.float32))
+    return DepthImage(to_ns(message.header.stamp), owned(raw * np.float32(scale), np.float32), pinhole)
 
 
 def odometry(message: Odometry, stamp_ns: int, pose: tuple[Array, Array], twist: tuple[Array, Array]) -> None:

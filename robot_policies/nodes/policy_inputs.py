@@ -13,14 +13,15 @@ from typing import Generic, Protocol, TypeVar
 from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
 from robot_policies.exceptions import InputError, expected
-from robot_policies.nodes.conversions import depth_image, velocity_command
+from robot_policies.nodes.conversions import Pinhole, depth_image, velocity_command
 from robot_policies.nodes.runtime import RELIABLE
 from robot_policies.types import DepthImage, VelocityCommand
 
 AHEAD_NS = 5_000_000_000  # a stamp farther ahead than this is refused instead of waited for
+IMAGE_AHEAD_NS = 50_000_000  # the newest state here is that much older than the true one at most, on a busy machine
 IMAGES = 8  # that may wait: they are large, and come while the policy is inactive too
 SENSOR = QoSProfile(depth=2, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 
@@ -73,14 +74,17 @@ class PolicyTopics:
         """Subscribe to ``cmd_vel`` (TwistStamped, or Twist unless ``stamped``) and to the depth image, if any."""
         self.velocity: Inbox[VelocityCommand] = Inbox()
         self.depth: dict[str, Inbox[DepthImage]] = {name: Inbox(IMAGES) for name in depth_names}
+        self.bad_images: dict[str, str] = {}  # why the newest message of an input was refused, by its name
+        self._pinholes: dict[str, Pinhole] = {}
         self.refused = 0
         self.last_error = ""
         self._now_ns = now_ns
         node.create_subscription(TwistStamped if stamped else Twist, "cmd_vel", self._velocity, RELIABLE)
         for name in depth_names:
             # The first depth input has the plain topic; a second camera is told apart by the input's name.
-            topic = "depth/image_rect" if len(depth_names) == 1 else f"{name}/depth/image_rect"
-            node.create_subscription(Image, topic, self._image(name), SENSOR)
+            topic = "depth" if len(depth_names) == 1 else f"{name}/depth"
+            node.create_subscription(Image, f"{topic}/image_rect", self._image(name), SENSOR)
+            node.create_subscription(CameraInfo, f"{topic}/camera_info", self._info(name), SENSOR)
 
     def clear(self) -> None:
         """Forget what was asked before an activation. An image from before still shows the ground; its age tells."""
@@ -98,9 +102,26 @@ class PolicyTopics:
     def _image(self, name: str) -> Callable[[Image], None]:
         def callback(message: Image) -> None:
             try:
-                self.depth[name].put(depth_image(message))
+                image = depth_image(message, self._pinholes.get(name))
+                self._check_ahead(image.stamp_ns)
             except InputError as error:
-                self._refuse(f"{name}: {error}")
+                self.bad_images[name] = f"{name}: {error}"
+                self._refuse(self.bad_images[name])
+            else:
+                self.bad_images.pop(name, None)
+                self.depth[name].put(image)
+
+        return callback
+
+    def _check_ahead(self, stamp_ns: int) -> None:
+        ahead_ns = stamp_ns - self._now_ns()
+        if ahead_ns > IMAGE_AHEAD_NS:
+            valid = f"at most {IMAGE_AHEAD_NS * 1e-9:g} s ahead"
+            raise InputError(expected("image: a stamp on the robot's clock", f"{ahead_ns * 1e-9:.3f} s ahead", valid))
+
+    def _info(self, name: str) -> Callable[[CameraInfo], None]:
+        def callback(message: CameraInfo) -> None:
+            self._pinholes[name] = (message.k[0], message.k[4], message.k[2], message.k[5])
 
         return callback
 

@@ -1,8 +1,9 @@
 """The policy node: a bundle's policy as a lifecycle node, ticking on the stamps of the robot's states.
 
-``configure`` loads the bundle, ``activate`` offers its gains and takes the command lease, and then every state that
-passes the next deadline is one policy step. Any error of a step gives the lease back with its reason, so that the robot
-lands; the node is inactive then, and can be activated again once the robot was reset.
+Beside it there may be a companion, another bundle to switch to (docs/switching.md). ``configure`` builds the policies,
+``activate`` offers their gains and takes the command lease, and then every state that passes the next deadline is one
+step. Any error of a step gives the lease back with its reason, so that the robot lands; the node is inactive then, and
+can be activated again once the robot was reset.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
-from robot_policies.bundle.load import load_bundle
-from robot_policies.bundle.robot_check import reads_height_scan
+from robot_policies.bundle.load import Bundle, load_bundle
+from robot_policies.bundle.robot_check import reads_height_scan, reads_lin_vel
 from robot_policies.control import pacing
 from robot_policies.control.policy_step import PolicyStep
+from robot_policies.control.switching import SwitchingStep, check_pair
 from robot_policies.exceptions import InputError, RobotError, RobotPoliciesError, expected
 from robot_policies.nodes.conversions import CommandMessage
 from robot_policies.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
 from robot_policies.nodes.policy_inputs import PolicyTopics
 from robot_policies.nodes.policy_monitor import PolicyMonitor
+from robot_policies.nodes.policy_switch import PolicySwitch
 from robot_policies.nodes.robot_client import RobotClient
 from robot_policies.nodes.runtime import LATCHED, RELIABLE, Spinner, Stop, logged, refuse_unknown_parameters, run
 from robot_policies.nodes.state_assembler import StateAssembler
@@ -37,13 +40,14 @@ STAGGERED = 100  # incomplete states that are let pass while the topics of a rob
 
 
 class PolicyNode(LifecycleNode):
-    """One policy for one robot."""
+    """One policy for one robot, or two that take turns."""
 
     def __init__(self) -> None:
         """Declare the parameters; nothing is loaded and nothing is subscribed before ``configure``."""
         super().__init__("policy_node")
         for name, default in (("robot", "go2"), ("policy", "go2_walk"), ("robot_node", "robot_node")):
             self.declare_parameter(name, default)
+        self.declare_parameter("companion", "")
         self.declare_parameter("cmd_vel_stamped", True)
         refuse_unknown_parameters(self)
         self._error = ""
@@ -54,10 +58,11 @@ class PolicyNode(LifecycleNode):
         self._state: RobotState | None = None
         # A robot or policy that does not exist is told at once, not at a transition that somebody asks for later.
         spec = load_robot_spec(self._text("robot"))
-        self._spec, self._bundle = spec, load_bundle(self._text("policy"), spec)
-        if reads_height_scan(self._bundle.contract):
-            found = f"{self._bundle.contract.name}, which reads height_scan: no topic has true heights"
-            raise InputError(expected("a policy for the nodes", found, "robot-policies eval: no ROS"))
+        self._spec, self._bundle = spec, _for_nodes(load_bundle(self._text("policy"), spec))
+        companion = self._text("companion")
+        self._companion = _for_nodes(load_bundle(companion, spec)) if companion else None
+        if self._companion is not None:
+            check_pair(self._bundle, self._companion)
         self._monitor = PolicyMonitor()
         self._diagnostics = Diagnostics(self, spec.name)
         self._robot = RobotClient(self, self._text("robot_node"))
@@ -67,37 +72,40 @@ class PolicyNode(LifecycleNode):
 
     @logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Build the policy and subscribe. FAILURE, with the reason logged, where the bundle's kind cannot run it."""
+        """Build the policies and subscribe. FAILURE, with the reason logged, where a bundle's kind cannot run it."""
+        bundles = [bundle for bundle in (self._bundle, self._companion) if bundle is not None]
         try:
-            self._step = PolicyStep(self._bundle, self._spec)
+            steps = [PolicyStep(bundle, self._spec) for bundle in bundles]
+            self._step = SwitchingStep(steps[0], steps[1] if len(steps) > 1 else None)
         except RobotPoliciesError as error:
             return self._refused(error)
-        contract = self._bundle.contract
-        terms = {term.term for group in contract.observations.values() for term in group.terms}
+        lin_vel = any(reads_lin_vel(bundle.contract) for bundle in bundles)
         self._of_ros = set(self.subscriptions)  # such as /clock
         stamped = bool(self.get_parameter("cmd_vel_stamped").value)
-        self._topics = PolicyTopics(self, tuple(contract.depth), stamped, self._now_ns)
-        self._states = StateAssembler(self, self._spec, "base_lin_vel" in terms, self._on_state)
+        self._topics = PolicyTopics(self, tuple(self._bundle.contract.depth), stamped, self._now_ns)
+        self._states = StateAssembler(self, self._spec, lin_vel, self._on_state)
         self.create_subscription(String, "robot_mode", self._on_mode, LATCHED)
         self._message = CommandMessage(self._spec.joint_names)
         self._commands = self.create_publisher(JointState, "joint_command", RELIABLE)
+        self._switch = PolicySwitch(self, self._step)
         pacing.prepare(self.get_logger().warning)
         return SUCCESS
 
     @logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Offer the gains and take the lease. FAILURE, with the reason logged, where the robot node refuses."""
-        contract, gains = self._bundle.contract, self._step.gains
-        self._step.reset()
+        step = self._step
+        step.reset()
         self._topics.clear()
         try:
             if self._state is not None:
-                self._step.check_start(self._state)
+                step.check_start(self._state)
             elif self._states.incomplete > STAGGERED:
                 raise InputError(self._states.why_none())
-            self._robot.set_gain_profile(gains)
-            inputs = tuple(contract.limits.inputs)
-            self._granted_ns = self._robot.take_lease(self._step.control_dt_ns, gains.name, inputs)
+            for gains in step.profiles:
+                self._robot.set_gain_profile(gains)
+            profiles = tuple(gains.name for gains in step.profiles)
+            self._granted_ns = self._robot.take_lease(step.control_dt_ns, profiles, step.inputs, step.tilt)
         except (RobotError, InputError) as error:
             return self._refused(error)
         self._error, self._deadline_ns, self._active, self._seen_active = "", None, True, False
@@ -117,6 +125,7 @@ class PolicyNode(LifecycleNode):
         for subscription in set(self.subscriptions) - self._of_ros:
             self.destroy_subscription(subscription)
         self.destroy_publisher(self._commands)
+        self._switch.close()
         self._state = None
         return SUCCESS
 
@@ -164,6 +173,8 @@ class PolicyNode(LifecycleNode):
             return
         self._commands.publish(self._message.fill(record.command))
         self._monitor.ticked(record, missed, state.stamp_ns - start_ns, begun_ns)
+        if self._switch.tell(True):
+            self.tell()
 
     def _fail(self, error: RobotPoliciesError) -> None:
         """End the lease with the reason and become inactive, ready to be activated again."""
@@ -205,7 +216,10 @@ class PolicyNode(LifecycleNode):
             topics, states = self._topics, self._states
             values |= {"refused_inputs": topics.refused, "last_refusal": topics.last_error or states.last_error}
             values |= {"incomplete_states": states.incomplete, "malformed_states": states.malformed}
-            level = WARN if topics.refused or states.malformed else OK
+            values |= self._switch.values()
+            self._switch.tell(self._active)
+            why = "; ".join(filter(None, (self._switch.why, *topics.bad_images.values()))) if self._switch.why else ""
+            level, message = (WARN, why) if why else (WARN if topics.refused or states.malformed else OK, message)
         if self._error:
             level, message = ERROR, self._error
         self._diagnostics.publish(self._now_ns(), level, message, values)
@@ -228,6 +242,14 @@ class PolicyNode(LifecycleNode):
 
     def _text(self, name: str) -> str:
         return str(self.get_parameter(name).value)
+
+
+def _for_nodes(bundle: Bundle) -> Bundle:
+    """Return ``bundle``. Raises ``InputError`` where it reads what no topic has."""
+    if reads_height_scan(bundle.contract):
+        found = f"{bundle.contract.name}, which reads height_scan: no topic has true heights"
+        raise InputError(expected("a policy for the nodes", found, "robot-policies eval: no ROS"))
+    return bundle
 
 
 def _spin(node: PolicyNode, spinner: Spinner, stop: Stop) -> None:

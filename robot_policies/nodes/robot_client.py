@@ -8,7 +8,7 @@ a node of its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rcl_interfaces.srv import SetParametersAtomically
@@ -49,13 +49,24 @@ class RobotClient:
         values = {"name": gains.name, "stiffness": stiffness, "damping": damping}
         self._set(self._gains, {f"gain_profile.{key}": value for key, value in values.items()})
 
-    def take_lease(self, control_dt_ns: int, gain_profile: str, inputs: tuple[str, ...]) -> int:
+    def take_lease(
+        self, control_dt_ns: int, gain_profiles: Sequence[str], inputs: tuple[str, ...], tilt: float = 0.0
+    ) -> int:
         """Become the one who commands; return the moment [ns] after which the first state is due.
+
+        Args:
+            control_dt_ns: how often it will command.
+            gain_profiles: accepted ones that its commands will name, the first one first.
+            inputs: what it uses.
+            tilt: that its bundle allows the base [rad]; the robot's safety file has the least and the most.
 
         Raises:
             RobotError: the robot node refuses, with its reason, or does not answer.
         """
-        terms = {"control_dt_ns": control_dt_ns, "gain_profile": gain_profile, "inputs": list(inputs)}
+        first, *others = gain_profiles
+        terms: dict[str, Any] = {"control_dt_ns": control_dt_ns, "gain_profile": first, "inputs": list(inputs), "tilt": tilt}
+        if others:
+            terms["other_profiles"] = others
         return int(self._set(self._lease, {"holder": self._holder, **terms}))
 
     def release_lease(self, error: str | None = None) -> None:

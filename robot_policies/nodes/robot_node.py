@@ -21,6 +21,7 @@ from robot_policies.exceptions import InputError, LockstepTimeout, RobotError
 from robot_policies.nodes.clock import check_clock
 from robot_policies.nodes.conversions import joint_command, to_ns
 from robot_policies.nodes.diagnostics import Diagnostics
+from robot_policies.nodes.lockstep import Sensors
 from robot_policies.nodes.robot_monitor import RobotMonitor
 from robot_policies.nodes.robot_publishers import RobotPublishers
 from robot_policies.nodes.robot_requests import RobotRequests
@@ -51,6 +52,7 @@ class RobotNode:
         wait_kind = LockstepWait(self._spinner, speed, self._robot.now_ns) if lockstep else None
         self._wait = wait_kind or RealTimeWait(self._spinner, self._robot.now_ns)
         self._lockstep = lockstep
+        self._sensors = Sensors(node, self._spinner) if lockstep else None
         self._truth = self._robot if isinstance(self._robot, KnowsGroundTruth) else None
         prefix = _text(node, "frame_prefix")
         with_clock = lockstep and bool(node.get_parameter("publish_clock").value)
@@ -95,12 +97,16 @@ class RobotNode:
         robot, step = self._robot, self._step
         state = robot.read(self._wait)
         begun = time.monotonic_ns()
+        truth = self._truth.ground_truth() if self._truth is not None else None
+        if self._sensors is not None:  # what simulated sensors give by now comes before the state that a policy takes
+            self._topics.base(state, truth)
+            self._sensors.wait(state.stamp_ns)
         self._monitor.published(state.stamp_ns, robot.now_ns())
         self._topics.state(state)
         record = step.cycle(state, robot.now_ns(), None if self._lockstep else time.monotonic_ns())
         self._topics.sent(robot.write(record.safe))
-        truth = self._truth.ground_truth() if self._truth is not None else None
-        self._topics.base(state, truth)
+        if self._sensors is None:
+            self._topics.base(state, truth)
         if step.lease is None:
             self._wait.expect(None)
         self._wait.published(state.stamp_ns)
@@ -141,7 +147,7 @@ class RobotNode:
             command = joint_command(step.spec, message, profile)
         except InputError as error:
             # Only the lease holder's own malformed command is a trip; a stranger's is refused and counted.
-            own = message.header.frame_id == step.active_profile
+            own = step.lease is not None and message.header.frame_id in step.lease.profiles
             step.refuse_command("names" if own else "profile", str(error), now_ns)
         else:
             if step.take_command(command, now_ns) is None:

@@ -19,6 +19,7 @@ from robot_policies.safety.state_machine import Reply, Request
 from robot_policies.schema import parse, schema
 from robot_policies.types import GainProfile
 
+LISTS = ("inputs", "other_profiles")
 GAINS = ("gain_profile.name", "gain_profile.stiffness", "gain_profile.damping")
 
 
@@ -30,6 +31,8 @@ class LeaseRequest:
     control_dt_ns: int = 0
     gain_profile: str = ""
     inputs: tuple[str, ...] = ()
+    other_profiles: tuple[str, ...] = ()
+    tilt: float = 0.0
     release: bool = False
     error: str = ""
 
@@ -85,9 +88,7 @@ class RobotRequests:
         now_ns = self._now_ns()
         try:
             values = {p.name: parameter_value_to_python(p.value) for p in request.parameters}
-            asked = parse(
-                LeaseRequest, {k: list(v) if k == "inputs" else v for k, v in values.items()}, "command_lease"
-            )
+            asked = parse(LeaseRequest, {k: list(v) if k in LISTS else v for k, v in values.items()}, "command_lease")
         except (SchemaError, TypeError, RuntimeError) as error:  # the last: a value of no type that ROS knows
             response.result = _result(Reply(False, str(error)))
             return response
@@ -101,7 +102,8 @@ class RobotRequests:
     def _apply(self, asked: LeaseRequest, now_ns: int) -> Reply:
         if asked.release:
             return self._step.release_lease(asked.holder, now_ns, asked.error or None)
-        lease = Lease(asked.holder, asked.control_dt_ns, asked.gain_profile, asked.inputs)
+        terms = (asked.control_dt_ns, asked.gain_profile, asked.inputs, asked.other_profiles, asked.tilt)
+        lease = Lease(asked.holder, *terms)
         return self._step.take_lease(lease, now_ns)
 
 

@@ -13,7 +13,7 @@ from robot_policies.exceptions import BundleError, expected
 from robot_policies.policies.heading import HeadingCommand
 from robot_policies.policies.velocity import VelocityPolicy
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.types import PolicyInputs
+from robot_policies.types import Array, PolicyInputs
 
 
 class ParkourPolicy(VelocityPolicy):
@@ -31,6 +31,12 @@ class ParkourPolicy(VelocityPolicy):
     def reset(self) -> None:
         """Return to the moment before the first tick."""
         super().reset()
+        if self._heading is not None:
+            self._heading.reset()
+
+    def follow(self, joint_pos: Array) -> None:
+        """As ``velocity``; the heading is the robot's own while another policy leads it somewhere."""
+        super().follow(joint_pos)
         if self._heading is not None:
             self._heading.reset()
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from robot_policies.bundle.load import Bundle
 from robot_policies.inference.graph import NetworkGraph
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.types import Action, Array32, GainProfile, JointCommand, Observation, PolicyInputs
+from robot_policies.types import Action, Array, Array32, GainProfile, JointCommand, Observation, PolicyInputs
 
 
 class Policy(Protocol):
@@ -41,6 +41,13 @@ class Policy(Protocol):
 
     def decode(self, raw: Array32, stamp_ns: int) -> tuple[Action, JointCommand]:
         """Return the action and the command (robot order) that ``raw`` means for the state of ``stamp_ns``."""
+        ...
+
+    def follow(self, joint_pos: Array) -> None:
+        """Go on as though this tick's target had been ``joint_pos``, (n,) [rad] in robot order: another one commanded.
+
+        The last action becomes what would have asked for it, in this policy's own units and within its clip.
+        """
         ...
 
 

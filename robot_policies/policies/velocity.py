@@ -15,7 +15,7 @@ from robot_policies.observation.builder import ObservationBuilder
 from robot_policies.observation.depth import DepthPipeline
 from robot_policies.policies.velocity_command import VelocityConditioner
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.types import Action, Array32, JointCommand, Observation, PolicyInputs, owned
+from robot_policies.types import Action, Array, Array32, JointCommand, Observation, PolicyInputs, owned
 
 
 class VelocityPolicy:
@@ -73,6 +73,10 @@ class VelocityPolicy:
         self._last_action = action.last_action
         return action, self._decoder.command(action)
 
+    def follow(self, joint_pos: Array) -> None:
+        """Go on as though ``joint_pos`` had been this tick's target. See ``Policy``."""
+        self._last_action = self._decoder.meant_by(joint_pos)
+
 
 class Cameras:
     """The images that are due at a tick, as the networks read them."""
@@ -89,13 +93,14 @@ class Cameras:
         self._read = [(name, DepthPipeline(name, contract.depth[name]), period) for name, period in sorted(set(read))]
         limit = contract.limits.inputs.get("depth")
         self._max_age_ns = 0 if limit is None else round(limit.max_age * 1e9)
-        self._blind = limit is not None and limit.lost == "blind"
+        # Where the bundle stands or another policy takes over, somebody else does so; the networks are held meanwhile.
+        self._blind = limit is not None and limit.lost != "landing"
 
     def __call__(self, inputs: PolicyInputs, tick: int) -> Mapping[str, Array32]:
-        """Return the images of the networks that are due, by input name; none that is lost where the bundle goes blind.
+        """Return the images of the networks that are due, by input name; none that is lost, unless that is an error.
 
         Raises:
-            InputError: an image is from the future, of the wrong size, or lost where the bundle cannot go on.
+            InputError: an image is from the future, of the wrong size, or lost where the bundle lands then.
         """
         images: dict[str, Array32] = {}
         for name, pipeline, period in self._read:

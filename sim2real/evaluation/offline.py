@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from robot_policies.control.lease import Lease
 from robot_policies.control.policy_step import PolicyStep
 from robot_policies.control.robot_step import RobotStep
+from robot_policies.control.switching import SwitchingStep
 from robot_policies.exceptions import InputError
 from robot_policies.robots.robot import Robot
 from robot_policies.safety.state_machine import Reply, Request
@@ -42,7 +43,7 @@ class OfflineRun:
         self,
         robot: Robot,
         robot_step: RobotStep,
-        policy_step: PolicyStep,
+        policy_step: PolicyStep | SwitchingStep,
         schedule: Schedule,
         on_robot: Sequence[OnRobot] = (),
         on_policy: Sequence[OnPolicy] = (),
@@ -52,7 +53,9 @@ class OfflineRun:
         """Take the parts. The robot's clock should be ``lockstep``; its first state is the first cycle's."""
         self._scans = scans
         self._cameras, self._depth = cameras, dict[str, DepthImage]()
-        self._robot, self._robot_step, self._policy_step = robot, robot_step, policy_step
+        self._robot, self._robot_step = robot, robot_step
+        # As in the node: one policy is a pair without a companion.
+        self._policy_step = policy_step if isinstance(policy_step, SwitchingStep) else SwitchingStep(policy_step)
         self._schedule, self._on_robot, self._on_policy = schedule, tuple(on_robot), tuple(on_policy)
         self._velocity_command: VelocityCommand | None = None
         self._activated_ns: int | None = None  # stamp of the cycle after which the policy became active
@@ -95,6 +98,8 @@ class OfflineRun:
             self._velocity_command = event.velocity_command
         elif event.kind == "activate":
             self._note(event, now_ns, self._activate(record))
+        elif event.kind == "switch":
+            self._note(event, now_ns, self._switch(event.policy))
         elif event.kind == "deactivate":
             self._note(event, now_ns, self._robot_step.release_lease(HOLDER, now_ns))
             self._activated_ns = None
@@ -109,14 +114,23 @@ class OfflineRun:
             policy.check_start(record.state)
         except InputError as error:
             return Reply(False, str(error))
-        gains = policy.gains
-        reply = robot_step.set_gain_profile(gains)
-        if reply.ok:
-            inputs = tuple(policy.bundle.contract.limits.inputs)
-            reply = robot_step.take_lease(Lease(HOLDER, policy.control_dt_ns, gains.name, inputs), now_ns)
+        for gains in policy.profiles:
+            reply = robot_step.set_gain_profile(gains)
+            if not reply.ok:
+                return reply
+        first, *others = (gains.name for gains in policy.profiles)
+        lease = Lease(HOLDER, policy.control_dt_ns, first, policy.inputs, tuple(others), policy.tilt)
+        reply = robot_step.take_lease(lease, now_ns)
         if reply.ok:
             self._activated_ns, self._deadline_ns = now_ns, None
         return reply
+
+    def _switch(self, name: str) -> Reply:
+        try:
+            self._policy_step.switch(name)
+        except InputError as error:
+            return Reply(False, str(error))
+        return Reply(True, f"{name} commands")
 
     def _note(self, event: Event, now_ns: int, reply: Reply) -> None:
         if not reply.ok:

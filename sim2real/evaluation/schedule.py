@@ -10,7 +10,7 @@ from robot_policies.exceptions import InputError, expected
 from robot_policies.types import Mode, RobotRecord, VelocityCommand
 
 RequestKind = Literal["arm", "disarm", "stand", "damp", "estop", "reset"]
-Kind = Literal[RequestKind, "activate", "deactivate", "velocity_command"]
+Kind = Literal[RequestKind, "activate", "deactivate", "velocity_command", "switch"]
 KINDS: tuple[str, ...] = get_args(Kind)
 SETTLE_NS = 100_000_000  # [ns]
 RENEW_NS = 100_000_000  # [ns], as a pad or a planner does; bundles let a command grow older than that
@@ -23,6 +23,7 @@ class Event:
     stamp_ns: int
     kind: Kind
     velocity_command: VelocityCommand | None = None  # of kind velocity_command only; carries the event's stamp
+    policy: str = ""  # of kind switch only: name of the bundle that is to command
 
     def __post_init__(self) -> None:
         """Check that the kind is known and has its value."""
@@ -31,6 +32,8 @@ class Event:
         value = self.velocity_command
         if (self.kind == "velocity_command") != (value is not None):
             raise InputError(expected(f"schedule: value of {self.kind}", value, "a value for velocity_command only"))
+        if (self.kind == "switch") != bool(self.policy):
+            raise InputError(expected(f"schedule: policy of {self.kind}", repr(self.policy), "a name for switch only"))
         if value is not None and value.stamp_ns != self.stamp_ns:
             raise InputError(expected("schedule: stamp of the velocity command", value.stamp_ns, str(self.stamp_ns)))
 

@@ -184,15 +184,11 @@ def test_the_operator_activates_as_soon_as_the_robot_stands(bundle: Bundle) -> N
 class _Watcher:
     """A policy step that only notes which image it was given."""
 
-    def __init__(self, bundle: Bundle, inner: object) -> None:
-        self.bundle, self.gains, self.control_dt_ns = bundle, inner.gains, inner.control_dt_ns
+    def __init__(self, inner: object) -> None:
         self._inner, self.seen = inner, {}
 
-    def reset(self) -> None:
-        self._inner.reset()
-
-    def check_start(self, state: RobotState) -> None:
-        self._inner.check_start(state)
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
 
     def __call__(self, inputs: object) -> object:
         image = inputs.depth.get("front")
@@ -211,7 +207,7 @@ def test_a_policy_sees_the_newest_image_that_has_come_out(bundle: Bundle) -> Non
         return {"front": DepthImage(captured * CYCLE, owned([[1.0]], np.float32))} if captured % 10 == 0 else {}
 
     kept = kept_run(bundle, ACTIVE, cameras=cameras)
-    watcher = kept.run._policy_step = _Watcher(bundle, kept.run._policy_step)
+    watcher = kept.run._policy_step = _Watcher(kept.run._policy_step)
     kept.until(ACTIVATE + 30)
     ticks = {1: -10, 5: 0, 9: 0, 13: 10, 17: 10, 21: 10, 25: 20, 29: 20}
     wanted = {ACTIVATE + tick: ACTIVATE + image for tick, image in ticks.items()}

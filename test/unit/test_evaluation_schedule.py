@@ -56,7 +56,8 @@ def test_an_event_that_makes_no_sense_is_refused(kind: Any, value: Any, found: s
 def test_every_request_of_the_robot_half_can_be_scheduled() -> None:
     from robot_policies.safety.state_machine import Request
 
-    assert {request.value for request in Request} == set(KINDS) - {"activate", "deactivate", "velocity_command"}
+    others = {"activate", "deactivate", "velocity_command", "switch"}
+    assert {request.value for request in Request} == set(KINDS) - others
 
 
 def kinds(operator: Operator, stamp_ms: int, mode: Mode, standing: bool = False) -> list[str]:

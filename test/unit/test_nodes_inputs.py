@@ -285,7 +285,8 @@ def depth_message(stamp_ns: int) -> Image:
 def test_one_camera_has_the_plain_topic_and_several_are_told_apart() -> None:
     assert "depth/image_rect" in topics(("front",))[1].callbacks
     taken, node = topics(("front", "rear"))
-    assert set(node.callbacks) == {"cmd_vel", "front/depth/image_rect", "rear/depth/image_rect"}
+    parts = {f"{name}/depth/{part}" for name in ("front", "rear") for part in ("image_rect", "camera_info")}
+    assert set(node.callbacks) == {"cmd_vel", *parts}
     node.callbacks["rear/depth/image_rect"](depth_message(START))
     assert taken.depth["front"].at(START) is None
     image = taken.depth["rear"].at(START)
@@ -323,5 +324,5 @@ def test_sensors_are_asked_for_as_best_effort() -> None:
     StateAssembler(Node(), SPEC, True, lambda state: None)  # type: ignore[arg-type]
     PolicyTopics(Node(), ("front",), True, lambda: 0)  # type: ignore[arg-type]
     best = {topic for topic, reliability in kept if reliability == QoSReliabilityPolicy.BEST_EFFORT}
-    assert best == {*PARTS, "odom", "depth/image_rect"}
+    assert best == {*PARTS, "odom", "depth/image_rect", "depth/camera_info"}
     assert state_assembler.KEPT > 1 and policy_inputs.AHEAD_NS == 5 * 10**9

@@ -231,14 +231,13 @@ class Starting(FakePolicy):
                 raise InputError("start pose: FL_hip_joint")
 
         step = SimpleNamespace(
-            gains=SimpleNamespace(name="t/0"),
+            profiles=(SimpleNamespace(name="t/0"), SimpleNamespace(name="u/1")),
+            inputs=("state", "velocity_command"),
             control_dt_ns=20_000_000,
             reset=lambda: self.reset.append("step"),
             check_start=check_start,
         )
-        limits = SimpleNamespace(inputs={"state": None, "velocity_command": None})
         super().__init__(
-            _bundle=SimpleNamespace(contract=SimpleNamespace(limits=limits)),
             _step=step,
             _topics=SimpleNamespace(clear=lambda: self.reset.append("topics")),
             _robot=robot,
@@ -259,14 +258,14 @@ def test_an_activation_begins_anew() -> None:
     assert PolicyNode.on_activate(policy, None) is SUCCESS  # type: ignore[arg-type]
     assert policy.reset == ["step", "topics", "monitor"]
     assert robot.asked == [
-        ("gains", policy._step.gains),
-        ("lease", 20_000_000, "t/0", ("state", "velocity_command")),
+        *(("gains", gains) for gains in policy._step.profiles),
+        ("lease", 20_000_000, ("t/0", "u/1"), ("state", "velocity_command")),
     ]
     assert (policy._active, policy._seen_active, policy._error) == (True, False, "")
     assert (policy._deadline_ns, policy._granted_ns) == (None, 17)
 
 
-@pytest.mark.parametrize(("refuses", "far", "asked"), [("", True, 0), ("gains", False, 1), ("lease", False, 2)])
+@pytest.mark.parametrize(("refuses", "far", "asked"), [("", True, 0), ("gains", False, 1), ("lease", False, 3)])
 def test_a_refused_activation_says_why_and_leaves_it_inactive(refuses: str, far: bool, asked: int) -> None:
     robot = Robot(refuses)
     policy = Starting(robot, standing(SPEC), far)
