@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import mujoco
 import numpy as np
 
@@ -15,10 +18,13 @@ from sim2real.training.grounds import Grounds, make_grounds
 from sim2real.training.model import Plant, build_plant
 from sim2real.training.parkour.env import ParkourEnv
 from sim2real.training.parkour.lanes import make_lanes
+from sim2real.training.parkour.student_env import StudentEnv
 from sim2real.training.rewards import Body
 from sim2real.training.robot import TrainedRobot
-from sim2real.training.task import Task
+from sim2real.training.task import Kind, Task
 from sim2real.training.walk import WalkEnv
+
+ENVS: Mapping[Kind, type[Env]] = MappingProxyType({"walk": WalkEnv, "parkour": ParkourEnv, "student": StudentEnv})
 
 
 def build_env(task: Task, envs: int, seed: int, threads: int = 2, device: str = "cpu") -> Env:
@@ -29,14 +35,13 @@ def build_env(task: Task, envs: int, seed: int, threads: int = 2, device: str = 
         RobotError: the robot has no model, or the model lacks a joint or a foot.
     """
     spec = load_robot_spec(task.robot)
-    if task.kind == "parkour":
+    if task.kind != "walk":
         grounds: Grounds = make_lanes(task.grounds, task.levels, task.tiles, seed)
     else:
         grounds = make_grounds(task.grounds, task.levels, task.tiles, np.random.default_rng((seed, 1)))
     plants = [load_model(spec, task.physics_dt, tile.ground) for tile in grounds.tiles]
     robot = trained_robot(spec, load_model(spec, task.physics_dt))
-    env = ParkourEnv if task.kind == "parkour" else WalkEnv
-    return env(task, robot, plants, grounds, envs, seed, threads, choose_device(device))
+    return ENVS[task.kind](task, robot, plants, grounds, envs, seed, threads, choose_device(device))
 
 
 def load_model(spec: RobotSpec, physics_dt: float, ground: Ground | None = None) -> Plant:

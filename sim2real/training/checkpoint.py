@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from rsl_rl.algorithms import PPO
 
 from robot_policies.exceptions import ResourceError, expected
 from sim2real.training import run_files
+from sim2real.training.ppo import Learner
 
 FILE = run_files.CHECKPOINT
 _UNREADABLE = (
@@ -51,12 +51,12 @@ class Progress:
     seconds: float = 0.0  # [s] of training
 
 
-def save(folder: Path, ppo: PPO, progress: Progress, env: Resumable) -> None:
+def save(folder: Path, learner: Learner, progress: Progress, env: Resumable) -> None:
     """Write the checkpoint and keep the one before it.
 
     Args:
         folder: of the run.
-        ppo: networks, optimiser, learning rate, normaliser.
+        learner: networks, optimiser, learning rate, normaliser.
         progress: how far the run is.
         env: its random generator and its own state go in as well.
 
@@ -65,7 +65,7 @@ def save(folder: Path, ppo: PPO, progress: Progress, env: Resumable) -> None:
     """
     values = {
         "progress": vars(progress),
-        **ppo.save(),
+        **learner.save(),
         "random": {"torch": torch.get_rng_state(), "env": json.dumps(env.rng.bit_generator.state)},
         "env": {name: torch.from_numpy(np.array(value)) for name, value in env.state().items()},
     }
@@ -114,12 +114,12 @@ def newest(folder: Path, tell: Callable[[str], None]) -> dict[str, Any]:
         return values
 
 
-def resume(folder: Path, ppo: PPO, progress: Progress, env: Resumable, tell: Callable[[str], None]) -> Progress:
-    """Fill ``ppo`` and ``env`` from a run's newest checkpoint and return how far it had come.
+def resume(folder: Path, learner: Learner, progress: Progress, env: Resumable, tell: Callable[[str], None]) -> Progress:
+    """Fill ``learner`` and ``env`` from a run's newest checkpoint and return how far it had come.
 
     Args:
         folder: of the run.
-        ppo: of the same sizes.
+        learner: of the same sizes.
         progress: what the caller wants to go on with; the task must be the checkpoint's.
         env: gets its random generator and its own state back; where the robots stood is not kept.
         tell: is told where an older checkpoint is used.
@@ -133,7 +133,7 @@ def resume(folder: Path, ppo: PPO, progress: Progress, env: Resumable, tell: Cal
     if found.task != progress.task:
         raise ResourceError(expected(f"{asked}: of task {progress.task}", found.task, "another --out"))
     try:
-        ppo.load(values, None, True)
+        learner.load(values, None, True)
     except (RuntimeError, ValueError, KeyError) as error:
         text = " ".join(str(error).split())
         raise ResourceError(expected(f"{asked}: networks of task {progress.task}", text, "train anew")) from error

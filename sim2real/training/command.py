@@ -23,6 +23,7 @@ DIVERGED = 1
 NOT_WRITTEN = 3
 TORCH = "pip install 'robot_policies[train]'"
 NEEDED = ("torch", "rsl_rl", "matplotlib")
+TEACHERS = Path(__file__).parent / "checkpoints"
 SPIN = "1000"  # turns of idle threads; libgomp's own take an update from 1 s to 22 s where others use the cores too
 
 
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="where robots are simulated (default: a GPU if any)"
     )
+    parser.add_argument("--teacher", type=Path, help="checkpoint of a student's teacher (default: the shipped one)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT.run")
 
 
@@ -49,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
     """
     task = find_task(args.task)
     run = Path(f"{args.out}.run")
-    _check(args, run)
+    _check(task, args, run)
     from sim2real.training.export import check_target
 
     check_target(args.out)
@@ -64,7 +66,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _check(args: argparse.Namespace, run: Path) -> None:
+def _check(task: Task, args: argparse.Namespace, run: Path) -> None:
     """Refuse what cannot work before anything starts."""
     if not 0.0 <= args.minutes < float("inf"):
         raise InputError(expected("--minutes: how long to train", args.minutes, "0 or more"))
@@ -80,6 +82,10 @@ def _check(args: argparse.Namespace, run: Path) -> None:
     there = has_checkpoint(run)
     if args.resume and not there:
         raise ResourceError(expected(f"--resume: a checkpoint in {run}", "none", "train without --resume first"))
+    if args.teacher is not None and (task.kind != "student" or args.resume):
+        students = [name for name, other in TASKS.items() if other.kind == "student"]
+        found = f"{task.name}, a {task.kind} task" if task.kind != "student" else "--resume, whose run has its teacher"
+        raise InputError(expected("--teacher: a new run of a student", found, students))
     if there and not args.resume:
         raise ResourceError(expected(f"{run}: no run before this one", "a checkpoint", "--resume, or another --out"))
 
@@ -93,7 +99,7 @@ def _train(task: Task, args: argparse.Namespace, run: Path, stop: StopSignals) -
     device = choose_device(args.device)
     _tell(f"{args.envs} robots on {'MuJoCo Warp, cuda' if device == 'cuda' else f'{args.threads} threads'}")
     env = build_env(task, args.envs, args.seed, args.threads, device)
-    trainer = Trainer(env, run, args.seed, args.resume, _tell, args.threads)
+    trainer = Trainer(env, run, args.seed, args.resume, _tell, args.threads, _teacher(task, args))
     try:
         trainer.run(60.0 * args.minutes, stopped=stop.asked)
     except DivergedError as error:
@@ -102,25 +108,23 @@ def _train(task: Task, args: argparse.Namespace, run: Path, stop: StopSignals) -
     return NOT_WRITTEN if trainer.unsaved else 0
 
 
+def _teacher(task: Task, args: argparse.Namespace) -> Path | None:
+    """Return the checkpoint that a new student's teacher is in."""
+    if task.kind != "student" or args.resume:
+        return None
+    return args.teacher or TEACHERS / f"{task.name}_teacher.pt"
+
+
 def _finish(task: Task, out: Path, run: Path) -> int:
     """Export the run's checkpoint and say how it walks; return ``NOT_WRITTEN`` where the disk is full."""
     from sim2real.training import checkpoint
-    from sim2real.training.export import export
-    from sim2real.training.network_file import actor_layers, evaluate
-    from sim2real.training.score import score
 
     values = checkpoint.newest(run, _tell)
-    if task.kind != "walk":
+    if task.kind == "parkour":
         _tell(f"trained: a teacher, which knows its ground; no bundle is written, {run} is what a student learns from")
         return 0
-    layers = actor_layers(values["actor_state_dict"])
-    lines = [
-        score(task, lambda seen: evaluate(layers, seen), command, 10.0).line()
-        for command in ((0.8, 0.0, 0.0), (0.0, 0.0, 0.0))
-    ]
     try:
-        told = _provenance(values, lines)
-        export(out, task, load_robot_spec(task.robot), values["actor_state_dict"], told, task.version)
+        lines = _export_student(task, out, values) if task.kind == "student" else _export_walk(task, out, values)
     except OSError as error:
         valid = f"room on the disk, then --minutes 0 --resume; the checkpoint is in {run}"
         sys.stderr.write(f"robot-policies train: {expected(f'{out}: to write the bundle', error.strerror, valid)}\n")
@@ -129,6 +133,30 @@ def _finish(task: Task, out: Path, run: Path) -> int:
         _tell(line)
     _tell(f"wrote {out}")
     return 0
+
+
+def _export_walk(task: Task, out: Path, values: dict[str, Any]) -> list[str]:
+    """Write the bundle; return how it walks, in lines."""
+    from sim2real.training.export import export
+    from sim2real.training.network_file import actor_layers, evaluate
+    from sim2real.training.score import score
+
+    layers = actor_layers(values["actor_state_dict"])
+    lines = [
+        score(task, lambda seen: evaluate(layers, seen), command, 10.0).line()
+        for command in ((0.8, 0.0, 0.0), (0.0, 0.0, 0.0))
+    ]
+    told = _provenance(values, lines)
+    export(out, task, load_robot_spec(task.robot), values["actor_state_dict"], told, task.version)
+    return lines
+
+
+def _export_student(task: Task, out: Path, values: dict[str, Any]) -> list[str]:
+    """Write the bundle of a student; courses judge it: ``robot-policies eval``."""
+    from sim2real.training.parkour.student_bundle import export_student
+
+    export_student(out, task, load_robot_spec(task.robot), values["actor_state_dict"], _provenance(values, []))
+    return []
 
 
 def _provenance(values: dict[str, Any], lines: list[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from robot_policies.bundle.folder_check import CONTRACT
 from robot_policies.bundle.load import Bundle, load_bundle
-from robot_policies.bundle.write import write_bundle
+from robot_policies.bundle.write import Content, write_bundle
 from robot_policies.exceptions import BundleError, expected
 from robot_policies.robot_spec import RobotSpec
 from sim2real.training.network_file import INPUT, OUTPUT, actor_layers, onnx_bytes
@@ -102,9 +102,7 @@ def _commands(task: Task) -> dict[str, Any]:
 def export(
     folder: Path, task: Task, spec: RobotSpec, actor: Mapping[str, Any], provenance: Mapping[str, str], version: str
 ) -> Bundle:
-    """Write the bundle, replacing one that training has written there before.
-
-    The new bundle is complete and checked before the old one goes.
+    """Write the bundle of a walking task, replacing one that training has written there before.
 
     Args:
         folder: the bundle's folder.
@@ -117,9 +115,16 @@ def export(
     Raises:
         BundleError: the folder holds something else, or the actor is not one for this task.
     """
-    layers = actor_layers(actor)
-    files: dict[str, bytes | str | Path] = {FILE: onnx_bytes(layers), "README.md": readme(task, provenance)}
-    contract = contract_of(task, spec, provenance, version)
+    files: dict[str, Content] = {FILE: onnx_bytes(actor_layers(actor)), "README.md": readme(task, provenance)}
+    return replace_bundle(folder, contract_of(task, spec, provenance, version), files, spec)
+
+
+def replace_bundle(folder: Path, contract: Mapping[str, Any], files: Mapping[str, Content], spec: RobotSpec) -> Bundle:
+    """Write a bundle in the place of one that training has written before; the new one is complete and checked first.
+
+    Raises:
+        BundleError: the folder holds something else, or what was given is no bundle.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     check_target(folder)
     with tempfile.TemporaryDirectory(prefix=".train_", dir=folder.parent) as scratch:

@@ -1,19 +1,21 @@
-"""rsl-rl's PPO for a task: the only place that knows its arguments."""
+"""The learner of a task: rsl-rl's PPO, whose arguments nobody else knows, or the distillation of a teacher."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
-from rsl_rl.algorithms import PPO
 from rsl_rl.models import MLPModel
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
 from sim2real.training.env import Env, Views
 from sim2real.training.mirror import Mirror, joint_mirror
-from sim2real.training.parkour.learner import build_parkour_ppo
+from sim2real.training.parkour.learner import build_distillation, build_parkour_ppo
+from sim2real.training.ppo import Learner, TaskPPO
+from sim2real.training.speed import sample_symmetry
 from sim2real.training.task import Network, Task
 
 _GROUPS = {"actor": ["policy"], "critic": ["critic"]}
@@ -31,15 +33,32 @@ def build_actor(observation: TensorDict, joints: int, network: Network) -> MLPMo
     return MLPModel(observation, _GROUPS, "actor", joints, network.hidden, "elu", False, spread)
 
 
-def build_ppo(task: Task, env: Env) -> PPO:
-    """Return PPO with fresh networks for ``env``, with the adaptation that its kind has."""
-    if task.kind == "parkour":
-        return build_parkour_ppo(task, env, _symmetry(task, env))
+def build_learner(task: Task, env: Env, teacher: Path | None = None) -> Learner:
+    """Return what learns the task: PPO with fresh networks for ``env``, or the distillation of a teacher.
+
+    Args:
+        task: what is learnt.
+        env: the robots.
+        teacher: checkpoint of a student's teacher; a run that goes on has its teacher in its own checkpoint.
+
+    Raises:
+        ResourceError: a teacher that cannot be read, or of another task.
+    """
+    if task.kind == "student":
+        return build_distillation(task, env, teacher)
+    ppo = build_parkour_ppo(task, env, _symmetry(task, env)) if task.kind == "parkour" else build_ppo(task, env)
+    ppo.settles = task.ppo.settles
+    sample_symmetry(ppo)
+    return ppo
+
+
+def build_ppo(task: Task, env: Env) -> TaskPPO:
+    """Return PPO with fresh networks for ``env``."""
     ppo, views = task.ppo, env.views()
     observation, joints = to_tensors(views), len(env.robot.joint_names)
     actor = build_actor(observation, joints, task.network)
     critic = MLPModel(observation, _GROUPS, "critic", 1, task.network.hidden, "elu", False, None)
-    return PPO(
+    return TaskPPO(
         actor, critic, RolloutStorage("rl", len(env), ppo.steps, observation, [joints], "cpu"),
         num_learning_epochs=ppo.num_learning_epochs, num_mini_batches=ppo.num_mini_batches,
         clip_param=ppo.clip_param, gamma=ppo.gamma, lam=ppo.lam, value_loss_coef=ppo.value_loss_coef,

@@ -71,7 +71,7 @@ class Ppo:
     mirror: str = "augmentation"  # none | loss | augmentation: how left and right are made alike
 
 
-Kind = Literal["walk", "parkour"]
+Kind = Literal["walk", "parkour", "student"]
 
 
 @dataclass(frozen=True)

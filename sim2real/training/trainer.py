@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from rsl_rl.algorithms import PPO
 from tensordict import TensorDict
 
 from robot_policies.exceptions import RobotPoliciesError
 from sim2real.training import checkpoint, curves, run_files, speed
 from sim2real.training.env import Env, Outcome
-from sim2real.training.learner import build_ppo, to_tensors
+from sim2real.training.learner import build_learner, to_tensors
+from sim2real.training.ppo import Learner
 from sim2real.training.progress import ProgressFile, Watch
 
 SAVE_EVERY = 180.0  # [s]
@@ -66,8 +66,9 @@ class Trainer:
     """One run in one folder; ``run`` may be called again after a pause, by another process too."""
 
     def __init__(
-        self, env: Env, folder: Path, seed: int, resume: bool, tell: Callable[[str], None], threads: int = 1
-    ) -> None:
+        self, env: Env, folder: Path, seed: int, resume: bool, tell: Callable[[str], None], threads: int = 1,
+        teacher: Path | None = None,
+    ) -> None:  # fmt: skip
         """Build the networks, or take them from the folder's checkpoint.
 
         Args:
@@ -77,6 +78,7 @@ class Trainer:
             resume: whether to go on from the folder's checkpoint.
             tell: is told one line at a time.
             threads: the most that an update may use. With one, equal seeds give equal numbers.
+            teacher: checkpoint of a student's teacher.
 
         Raises:
             ResourceError: there is nothing to resume, or it is another task's.
@@ -85,11 +87,10 @@ class Trainer:
         speed.fast_products()
         torch.set_num_threads(1)  # the simulation has threads of its own
         self.env, self._folder, self._tell = env, folder, tell
-        self.ppo: PPO = build_ppo(env.task, env)
-        speed.sample_symmetry(self.ppo)
+        self.learner: Learner = build_learner(env.task, env, teacher)
         self.progress = checkpoint.Progress(env.task.name, seed, len(env))
         if resume:
-            self.progress = checkpoint.resume(folder, self.ppo, self.progress, env, tell)
+            self.progress = checkpoint.resume(folder, self.learner, self.progress, env, tell)
         folder.mkdir(parents=True, exist_ok=True)
         self.unsaved = False  # whether the newest checkpoint could not be written
         self._file = ProgressFile(folder / run_files.PROGRESS, self.progress.iteration)
@@ -108,7 +109,7 @@ class Trainer:
         Raises:
             DivergedError: with the reason; the last good checkpoint is in the folder.
         """
-        self.ppo.train_mode()
+        self.learner.train_mode()
         good = True
         try:
             self._iterate(time.monotonic() + seconds, iterations, stopped)
@@ -140,14 +141,12 @@ class Trainer:
         """Change what the task says of the last part of a run, once it has come; judge a new part by itself."""
         if self.env.stage != self._stage:
             self._watch, self._stage = Watch(), self.env.stage
-        settles = self.env.task.ppo.settles
-        if settles is not None and self.progress.samples >= settles.after:
-            self.ppo.entropy_coef, self.ppo.desired_kl = settles.entropy_coef, settles.desired_kl
+        self.learner.settle(self.progress.samples)
 
     def save(self) -> bool:
         """Write the checkpoint and the curves; return whether the checkpoint is written, and say why not."""
         try:
-            checkpoint.save(self._folder, self.ppo, self.progress, self.env)
+            checkpoint.save(self._folder, self.learner, self.progress, self.env)
         except OSError as error:
             self.unsaved = True
             self._tell(f"checkpoint not written: {error.strerror} ({self._folder}); kept: the one before")
@@ -164,14 +163,14 @@ class Trainer:
         tally, steps = Tally(), self.env.task.ppo.steps
         with torch.inference_mode():
             for _ in range(steps):
-                action = self.ppo.act(views)
+                action = self.learner.act(views)
                 outcome = self.env.step(action.numpy())
                 tally.add(outcome, steps)
                 views = to_tensors(outcome.views)
                 reward = torch.from_numpy(outcome.reward.astype(np.float32))
                 time_outs = {"time_outs": torch.from_numpy(outcome.time_out.astype(np.float32))}
-                self.ppo.process_env_step(views, reward, torch.from_numpy(outcome.done), time_outs)
-            self.ppo.compute_returns(views)
+                self.learner.process_env_step(views, reward, torch.from_numpy(outcome.done), time_outs)
+            self.learner.compute_returns(views)
         return tally, views
 
     def _learn(self) -> dict[str, float]:
@@ -179,7 +178,7 @@ class Trainer:
         failure, count, begin = None, self._threads.next(), time.monotonic()
         try:
             with speed.threads(count):
-                losses: dict[str, float] = self.ppo.update()
+                losses: dict[str, float] = self.learner.update()
         except (RuntimeError, ValueError) as error:
             losses, failure = {}, error
         if not self._finite():
@@ -190,8 +189,8 @@ class Trainer:
         return losses
 
     def _finite(self) -> bool:
-        networks = (self.ppo.actor, self.ppo.critic)
-        return all(bool(torch.isfinite(value).all()) for network in networks for value in network.state_dict().values())
+        states = [network.state_dict().values() for network in self.learner.networks]
+        return all(bool(torch.isfinite(value).all()) for values in states for value in values)
 
     def _count(self, took: float) -> None:
         done = self.progress
@@ -212,8 +211,8 @@ class Trainer:
             "velocity_error": error,
             "falls": tally.fell,
             "ended": tally.ended,
-            "learning_rate": self.ppo.learning_rate,
-            "action_std": float(self.ppo.get_policy().output_std.detach().mean()),
+            "learning_rate": self.learner.learning_rate,
+            "action_std": self.learner.spread,
             **{f"loss_{name}": value for name, value in losses.items()},
             **tally.terms,
             **self.env.numbers(),

@@ -53,10 +53,10 @@ def folder_of(trained: Trainer, folder: Path) -> Path:
 
 def fresh(trained: Trainer) -> Any:
     """Return untrained networks for the same environment."""
-    from sim2real.training.learner import build_ppo
+    from sim2real.training.learner import build_learner
 
     torch.manual_seed(99)
-    return build_ppo(TASK, trained.env)
+    return build_learner(TASK, trained.env)
 
 
 def test_networks_optimiser_rate_progress_random_and_levels_come_back(trained: Trainer, tmp_path: Path) -> None:
@@ -64,17 +64,17 @@ def test_networks_optimiser_rate_progress_random_and_levels_come_back(trained: T
     env.rng.normal(size=7)
     torch.manual_seed(3)
     torch.rand(11)
-    trained.ppo.learning_rate = trained.ppo.optimizer.param_groups[0]["lr"] = 3.3e-4
-    checkpoint.save(tmp_path, trained.ppo, trained.progress, env)
+    trained.learner.learning_rate = trained.learner.optimizer.param_groups[0]["lr"] = 3.3e-4
+    checkpoint.save(tmp_path, trained.learner, trained.progress, env)
     next_torch, next_numpy = torch.rand(3), env.rng.normal(size=3)
 
     back, ppo = Levels({}), fresh(trained)
     found = checkpoint.resume(tmp_path, ppo, checkpoint.Progress(TASK.name, 0, 8), back, pytest.fail)
     assert found == trained.progress and found.iteration == 3
     for name in ("actor", "critic"):
-        wanted, got = (getattr(each, name).state_dict() for each in (trained.ppo, ppo))
+        wanted, got = (getattr(each, name).state_dict() for each in (trained.learner, ppo))
         assert all(torch.equal(wanted[key], got[key]) for key in wanted)
-    wanted, got = trained.ppo.optimizer.state_dict(), ppo.optimizer.state_dict()
+    wanted, got = trained.learner.optimizer.state_dict(), ppo.optimizer.state_dict()
     assert len(wanted["state"]) > 10
     for index, values in wanted["state"].items():
         assert all(torch.equal(values[key], got["state"][index][key]) for key in values)
@@ -87,7 +87,7 @@ def test_networks_optimiser_rate_progress_random_and_levels_come_back(trained: T
 
 
 def test_an_environment_without_a_state_of_its_own_is_not_asked_to_load_one(trained: Trainer, tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, trained.ppo, trained.progress, Levels({}))
+    checkpoint.save(tmp_path, trained.learner, trained.progress, Levels({}))
     back = Levels({"untouched": 1})
     checkpoint.resume(tmp_path, fresh(trained), trained.progress, back, pytest.fail)
     assert back.values == {"untouched": 1}
@@ -121,8 +121,8 @@ def test_a_garbled_byte_is_seen_wherever_it_is(trained: Trainer, tmp_path: Path)
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before_and_is_set_aside(trained: Trainer, tmp_path: Path) -> None:
     folder = folder_of(trained, tmp_path)
-    checkpoint.save(folder, trained.ppo, replace(trained.progress, iteration=4, seconds=240.0), trained.env)
-    checkpoint.save(folder, trained.ppo, replace(trained.progress, iteration=5), trained.env)
+    checkpoint.save(folder, trained.learner, replace(trained.progress, iteration=4, seconds=240.0), trained.env)
+    checkpoint.save(folder, trained.learner, replace(trained.progress, iteration=5), trained.env)
     (folder / checkpoint.FILE).write_bytes(b"nonsense")
     lines: list[str] = []
     found = checkpoint.resume(folder, fresh(trained), trained.progress, Levels({}), lines.append)
@@ -131,7 +131,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_and_is_set_aside(train
     assert "found File is not a zip file" in lines[0]
     assert lines[0].endswith(f"; using {folder / 'checkpoint.previous.pt'}, after 4.0 min of training")
     assert (folder / "checkpoint.damaged.pt").read_bytes() == b"nonsense"
-    checkpoint.save(folder, trained.ppo, replace(trained.progress, iteration=6), trained.env)
+    checkpoint.save(folder, trained.learner, replace(trained.progress, iteration=6), trained.env)
     assert checkpoint.read(folder / "checkpoint.previous.pt")["progress"]["iteration"] == 4  # not the damaged one
 
 
@@ -167,7 +167,7 @@ def test_networks_of_other_sizes_are_refused_in_one_line(trained: Trainer) -> No
 
 
 def test_a_checkpoint_of_the_time_before_random_states_still_resumes(trained: Trainer, tmp_path: Path) -> None:
-    old = {"progress": vars(trained.progress), **trained.ppo.save()}
+    old = {"progress": vars(trained.progress), **trained.learner.save()}
     torch.save(old, tmp_path / checkpoint.FILE)
     back = Levels({})
     before = json.dumps(back.rng.bit_generator.state)

@@ -40,7 +40,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def weights(of: Trainer) -> torch.Tensor:
-    return torch.cat([value.flatten() for value in of.ppo.get_policy().state_dict().values()])
+    return torch.cat([value.flatten() for value in of.learner.get_policy().state_dict().values()])
 
 
 def test_a_run_writes_progress_and_a_checkpoint_and_goes_on_from_it(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_run_writes_progress_and_a_checkpoint_and_goes_on_from_it(tmp_path: Pa
 
     second = trainer(tmp_path, resume=True)
     assert torch.equal(weights(second), weights(first))
-    assert second.ppo.learning_rate == first.ppo.learning_rate
+    assert second.learner.learning_rate == first.learner.learning_rate
     second.run(0.5)
     assert int(rows(tmp_path)[-1]["iteration"]) > len(done)
     assert second.progress.seconds > first.progress.seconds
@@ -67,7 +67,7 @@ def test_a_diverging_run_stops_and_keeps_the_last_good_checkpoint(tmp_path: Path
     run.run(0.3)
     good = (tmp_path / checkpoint.FILE).read_bytes()
     with torch.no_grad():
-        run.ppo.critic.mlp[0].weight[0, 0] = float("nan")
+        run.learner.critic.mlp[0].weight[0, 0] = float("nan")
     with pytest.raises(DivergedError, match="diverged: .*not finite; kept: the checkpoint before"):
         run.run(5.0)
     assert (tmp_path / checkpoint.FILE).read_bytes() == good
@@ -85,7 +85,7 @@ def test_resume_refuses_what_is_not_a_checkpoint_of_this_task(tmp_path: Path) ->
 
 def test_the_mirror_makes_both_sides_of_the_batch(tmp_path: Path) -> None:
     run = trainer(tmp_path)
-    augment = run.ppo.symmetry.data_augmentation_func
+    augment = run.learner.symmetry.data_augmentation_func
     views = run.env.views()
     from sim2real.training.learner import to_tensors
 
@@ -103,7 +103,7 @@ def test_the_onnx_file_gives_what_the_actor_gives(tmp_path: Path) -> None:
     import onnxruntime
 
     run = trainer(tmp_path)
-    policy = run.ppo.get_policy()
+    policy = run.learner.get_policy()
     layers = actor_layers(policy.state_dict())
     session = onnxruntime.InferenceSession(onnx_bytes(layers), providers=["CPUExecutionProvider"])
     seen = np.random.default_rng(0).normal(size=(20, 135)).astype(np.float32)
@@ -119,7 +119,7 @@ def test_the_onnx_file_gives_what_the_actor_gives(tmp_path: Path) -> None:
 
 
 def test_an_exported_bundle_is_whole_and_only_a_trained_one_is_replaced(tmp_path: Path) -> None:
-    actor = trainer(tmp_path / "run").ppo.get_policy().state_dict()
+    actor = trainer(tmp_path / "run").learner.get_policy().state_dict()
     spec = load_robot_spec("go2")
     for version in ("1.0.0", "1.0.1"):
         bundle = export(tmp_path / "walk", GO2_WALK, spec, actor, {"seed": "0"}, version)

@@ -196,11 +196,11 @@ def test_the_past_begins_with_its_first_frame_and_then_moves_on(env: ParkourEnv)
 def test_the_adaptation_learns_velocity_and_latent_and_pulls_the_teacher(env: ParkourEnv) -> None:
     import torch
 
-    from sim2real.training.learner import build_ppo, to_tensors
+    from sim2real.training.learner import build_learner, to_tensors
     from sim2real.training.parkour import adaptation
 
     torch.manual_seed(0)
-    learner = build_ppo(env.task, env)
+    learner = build_learner(env.task, env)
     own, seen = learner.adaptation, to_tensors(env.views())
     velocity = torch.randn(8, 3)
     hidden = torch.randn(8, seen["hidden"].shape[1])
@@ -220,10 +220,10 @@ def test_the_adaptation_learns_velocity_and_latent_and_pulls_the_teacher(env: Pa
 def test_now_and_then_the_teacher_acts_on_its_history_and_does_not_learn_from_that(env: ParkourEnv) -> None:
     import torch
 
-    from sim2real.training.learner import build_ppo, to_tensors
+    from sim2real.training.learner import build_learner, to_tensors
     from sim2real.training.parkour.learner import FIRST
 
-    learner = build_ppo(replace(env.task, ppo=replace(env.task.ppo, steps=2)), env)
+    learner = build_learner(replace(env.task, ppo=replace(env.task.ppo, steps=2)), env)
     for updates, adapts in ((0, False), (FIRST, True), (FIRST + 1, False)):
         learner.adaptation.updates = updates
         weights = {name: value.clone() for name, value in learner.actor.mlp.state_dict().items()}
@@ -246,9 +246,9 @@ def test_now_and_then_the_teacher_acts_on_its_history_and_does_not_learn_from_th
 def test_a_checkpoint_holds_the_adaptation(env: ParkourEnv) -> None:
     import torch
 
-    from sim2real.training.learner import build_ppo, to_tensors
+    from sim2real.training.learner import build_learner, to_tensors
 
-    first, second = build_ppo(env.task, env), build_ppo(env.task, env)
+    first, second = build_learner(env.task, env), build_learner(env.task, env)
     first.adaptation.updates = 7
     second.load(first.save(), None, True)
     past = to_tensors(env.views())["past"]

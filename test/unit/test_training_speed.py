@@ -14,7 +14,7 @@ pytest.importorskip("rsl_rl")
 from helpers.training import small_trainer  # noqa: E402
 
 from sim2real.training import speed  # noqa: E402
-from sim2real.training.learner import build_ppo, to_tensors  # noqa: E402
+from sim2real.training.learner import build_learner, to_tensors  # noqa: E402
 
 
 def test_quick_products_are_taken_where_they_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_the_sampled_symmetry_learns_the_same_and_tells_nearly_the_same(tmp_path
     losses, weights = [], []
     for sampled in (False, True):
         torch.manual_seed(2)
-        ppo = build_ppo(run.env.task, run.env)
+        ppo = build_learner(run.env.task, run.env)
         if sampled:
             speed.sample_symmetry(ppo)
             assert isinstance(ppo.symmetry, speed.SampledSymmetry)
@@ -99,9 +99,9 @@ def test_a_symmetry_that_is_learnt_from_is_left_whole(tmp_path: Path) -> None:
     from helpers.training import TASK
 
     run = small_trainer(tmp_path, task=replace(TASK, ppo=replace(TASK.ppo, mirror="loss")))
-    assert run.ppo.symmetry.use_mirror_loss
+    assert run.learner.symmetry.use_mirror_loss
     run.run(60.0, iterations=1)
     run.env.batch.close()
     none = small_trainer(tmp_path / "none", task=replace(TASK, ppo=replace(TASK.ppo, mirror="none")))
-    assert none.ppo.symmetry is None
+    assert none.learner.symmetry is None
     none.env.batch.close()

@@ -62,10 +62,10 @@ def test_what_is_not_finite_stops_the_run_before_anything_learns_from_it(
 ) -> None:
     good = (run._folder / checkpoint.FILE).read_bytes()
     spoil(run, monkeypatch, change)
-    before = torch.cat([value.flatten() for value in run.ppo.get_policy().state_dict().values()]).clone()
+    before = torch.cat([value.flatten() for value in run.learner.get_policy().state_dict().values()]).clone()
     with pytest.raises(DivergedError, match=f"training diverged: {said}; kept: the checkpoint before"):
         run.run(60.0, iterations=3)
-    after = torch.cat([value.flatten() for value in run.ppo.get_policy().state_dict().values()])
+    after = torch.cat([value.flatten() for value in run.learner.get_policy().state_dict().values()])
     assert torch.equal(before, after)
     assert (run._folder / checkpoint.FILE).read_bytes() == good
 
@@ -73,23 +73,23 @@ def test_what_is_not_finite_stops_the_run_before_anything_learns_from_it(
 @pytest.mark.parametrize("network", ["actor", "critic"])
 def test_weights_that_are_not_finite_stop_the_run(run: Trainer, network: str) -> None:
     good = (run._folder / checkpoint.FILE).read_bytes()
-    real = run.ppo.update
+    real = run.learner.update
 
     def update() -> dict[str, float]:
         losses: dict[str, float] = real()
         with torch.no_grad():
-            getattr(run.ppo, network).mlp[2].bias[0] = float("inf")
+            getattr(run.learner, network).mlp[2].bias[0] = float("inf")
         return losses
 
-    run.ppo.update = update
+    run.learner.update = update
     with pytest.raises(DivergedError, match="the networks are not finite; kept"):
         run.run(60.0, iterations=3)
     assert (run._folder / checkpoint.FILE).read_bytes() == good
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(run: Trainer) -> None:
-    real = run.ppo.update
-    run.ppo.update = lambda: {**real(), "value": float("nan")}
+    real = run.learner.update
+    run.learner.update = lambda: {**real(), "value": float("nan")}
     with pytest.raises(DivergedError, match="value not finite; kept"):
         run.run(60.0, iterations=3)
 
@@ -111,7 +111,7 @@ def test_an_error_of_the_learner_that_is_no_divergence_is_its_own(run: Trainer) 
     def update() -> dict[str, float]:
         raise RuntimeError("out of memory")
 
-    run.ppo.update = update
+    run.learner.update = update
     with pytest.raises(RuntimeError, match="out of memory"):
         run.run(60.0, iterations=1)
 
@@ -205,6 +205,6 @@ def test_the_last_part_of_a_run_settles_and_stays_so_after_a_resume(run: Trainer
     settles = Settles(after=run.progress.samples + 1, entropy_coef=0.0, desired_kl=0.003)
     run.env.task = replace(task, ppo=replace(task.ppo, settles=settles))
     run.run(60.0, iterations=1)
-    assert (run.ppo.entropy_coef, run.ppo.desired_kl) == (task.ppo.entropy_coef, task.ppo.desired_kl)
+    assert (run.learner.entropy_coef, run.learner.desired_kl) == (task.ppo.entropy_coef, task.ppo.desired_kl)
     run.run(60.0, iterations=1)
-    assert (run.ppo.entropy_coef, run.ppo.desired_kl) == (0.0, 0.003)
+    assert (run.learner.entropy_coef, run.learner.desired_kl) == (0.0, 0.003)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sim2real.training.parkour.networks import FRAMES, RECENT, HistoryEncoder, ParkourActor, layers
+from sim2real.training.parkour.networks import RECENT, HistoryEncoder, ParkourActor, from_past, layers
 
 MINIBATCH = 3072
 PULL = 0.1  # weight of the pull of the teacher's encoder, after the ramp
@@ -36,9 +36,7 @@ class Adaptation(nn.Module):
 
     def infer(self, past: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return estimated velocity (N, 3) and latent (N, 20) from frames (N, 11 * frame), newest first."""
-        frames = past.view(len(past), -1, self._frame)
-        recent = frames[:, :RECENT].flatten(1)
-        return self.estimator(recent), self.history(frames[:, 1 : FRAMES + 1].flip(1))
+        return from_past(past, self._frame, self.estimator, self.history)
 
     def remember(self, past: torch.Tensor, velocity: torch.Tensor, hidden: torch.Tensor) -> None:
         """Keep one step for ``learn``."""

@@ -20,6 +20,7 @@ from sim2real.training.senses import around
 
 REFRESH = 5  # control steps between two looks at the ground, as often as the depth network runs
 EASY = 2_000_000  # samples, in which rewards are cut at zero
+PAUSE_EVERY, PAUSE = 15.0, (0.8, 2.0)  # [s] between two pauses on average; length of one
 UP, DOWN = 0.65, 0.4  # share of the lane that leads a level up; of the asked way below which a level is lost
 _BESIDE = 1.9  # [m] from the middle, where a robot has left its lane
 _SUNK = 0.15  # [m] of the base below the lane's lowest ground: in a gap
@@ -65,10 +66,12 @@ class ParkourEnv(Env):
         envs, joints = len(self), len(self.robot.joint_names)
         self._paths = Paths(envs, self.rng)
         self._begin = np.zeros(envs)  # [m], x where the episode began
-        self._phase = self.rng.integers(0, REFRESH, envs)
+        self._due = np.ones(envs, dtype=bool)
         self._seen = np.zeros((envs, len(groups.SCAN)))
         self._yaw = np.zeros((envs, 2))  # [rad], errors to the near and the far point of the path
         self._before = np.zeros((envs, joints))
+        self._speed = np.zeros(envs)  # [m/s], asked for between pauses
+        self._pause = np.full(envs, -1.0)  # [s] left
         size = groups.frame_size(self.task.terms)
         self._past = Past(groups.PAST, envs, size)
         self._samples, self._arrived = 0, 0.0
@@ -83,9 +86,7 @@ class ParkourEnv(Env):
         speed = (self.batch.qvel[:, :2] * np.stack([np.cos(direction), np.sin(direction)], axis=1)).sum(axis=1)
         goal = Goal(speed, self.command[:, 0], wrap(direction - yaw), self._paths.distance(xy), self._edges(),
                     self._before)  # fmt: skip
-        result = total(
-            self.motion, self._memory.gait(self.command), goal, self.task, self.robot.body, self.stage == 0
-        )
+        result = total(self.motion, self._memory.gait(self.command), goal, self.task, self.robot.body, self.stage == 0)
         self._before = self.motion.torque.copy()
         return result
 
@@ -119,7 +120,12 @@ class ParkourEnv(Env):
         self.fleet.move(up, down)
 
     def _go_on(self) -> None:
-        """Nothing is asked anew during an episode."""
+        """Let some robots stop for a while: an operator does, and goes on anywhere."""
+        dt = self.task.control_dt
+        self._pause -= dt
+        stops = (self._pause < 0.0) & (self.rng.random(len(self)) < dt / PAUSE_EVERY)
+        self._pause[stops] = self.rng.uniform(*PAUSE, int(stops.sum()))
+        self.command[:, 0] = np.where(self._pause > 0.0, 0.0, self._speed)
 
     def _places(self, rows: Bools) -> tuple[Array, Array]:
         count = int(rows.sum())
@@ -129,7 +135,8 @@ class ParkourEnv(Env):
 
     def _ask(self, rows: Bools) -> None:
         count = int(rows.sum())
-        self.command[rows, 0] = self.rng.uniform(*self.task.commands.lin_vel_x, count)
+        self.command[rows, 0] = self._speed[rows] = self.rng.uniform(*self.task.commands.lin_vel_x, count)
+        self._pause[rows] = -1.0
         self._paths.draw(rows)
         self._before[rows] = 0.0
 
@@ -159,7 +166,8 @@ class ParkourEnv(Env):
 
     def _look(self, first: Bools) -> None:
         """Take the ground and the path anew where it is time; in between the policy goes by what it saw."""
-        due = first | ((self.age + self._phase) % REFRESH == 0)
+        # Counted from the start, as the deployed network is stepped; the robots started at different times.
+        self._due = due = first | (self.age % REFRESH == 0)
         self._seen[due] = self._scan()[due]
         directions = self._paths.directions(self._xy())
         errors = wrap(directions - heading(self.motion.base_quat_wxyz)[:, None])

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from rsl_rl.algorithms import PPO
 from rsl_rl.models import MLPModel
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
+from robot_policies.exceptions import ResourceError, expected
+from sim2real.training import checkpoint
 from sim2real.training.env import Env
 from sim2real.training.parkour.adaptation import Adaptation
+from sim2real.training.parkour.distillation import Distillation
 from sim2real.training.parkour.networks import ACTOR_GROUPS, CRITIC_GROUPS, ParkourActor
 from sim2real.training.parkour.views import frame_size
+from sim2real.training.ppo import TaskPPO
 from sim2real.training.task import Task
 
 EVERY = 20  # iterations: in one of so many the teacher acts on what the history says, as in Extreme Parkour
 FIRST = 200  # iterations before the first of them
 
 
-class ParkourPPO(PPO):
+class ParkourPPO(TaskPPO):
     """What PPO sees of the views is what the actor and the critic read; the rest is the adaptation's."""
 
     adaptation: Adaptation
@@ -68,13 +73,8 @@ class ParkourPPO(PPO):
 
 def build_parkour_ppo(task: Task, env: Env, symmetry: dict[str, Any] | None) -> ParkourPPO:
     """Return PPO with fresh networks for ``env``."""
-    ppo, views = task.ppo, {name: torch.from_numpy(values) for name, values in env.views().groups.items()}
-    joints, velocity = len(env.robot.joint_names), views["velocity"].shape[1]
-    seen = {name: views[name] for name in ("proprio", "scan", "hidden", "critic")}
-    seen["estimate"] = torch.zeros(len(env), velocity)
-    observation = TensorDict(seen, batch_size=[len(env)])
-    spread = {"class_name": "GaussianDistribution", "init_std": task.network.init_std, "std_type": "log"}
-    actor = ParkourActor(observation, joints, task.network.hidden, dict(spread))
+    ppo, observation = task.ppo, _observation(env)
+    actor, joints = _build_actor(task, env, observation), len(env.robot.joint_names)
     critic = MLPModel(observation, CRITIC_GROUPS, "critic", 1, task.network.hidden, "elu", False, None)
     learner = ParkourPPO(
         actor, critic, RolloutStorage("rl", len(env), ppo.steps, observation, [joints], "cpu"),
@@ -83,8 +83,52 @@ def build_parkour_ppo(task: Task, env: Env, symmetry: dict[str, Any] | None) -> 
         entropy_coef=ppo.entropy_coef, learning_rate=ppo.learning_rate, max_grad_norm=ppo.max_grad_norm,
         desired_kl=ppo.desired_kl, schedule="adaptive", symmetry_cfg=symmetry,
     )  # fmt: skip
-    learner.adaptation = Adaptation(frame_size(task.terms), velocity, actor)
+    learner.adaptation = _build_adaptation(task, env, actor)
     return learner
 
 
-__all__ = ["ACTOR_GROUPS", "ParkourPPO", "build_parkour_ppo"]
+def build_distillation(task: Task, env: Env, teacher: Path | None) -> Distillation:
+    """Return the distillation of the teacher of a checkpoint; its robots begin on the teacher's levels.
+
+    Raises:
+        ResourceError: a checkpoint that cannot be read, or that holds no teacher for this task.
+    """
+    actor = _build_actor(task, env, _observation(env))
+    adaptation = _build_adaptation(task, env, actor)
+    if teacher is not None:
+        values = checkpoint.read(teacher)
+        try:
+            actor.load_state_dict(values["actor_state_dict"])
+            adaptation.load_state_dict(values["adaptation"]["networks"])
+        except (RuntimeError, KeyError) as error:
+            text = " ".join(str(error).split())
+            raise ResourceError(
+                expected(f"--teacher {teacher}: a teacher of {task.name}", text, "its checkpoint")
+            ) from error
+        env.load_state(_spread({name: value.numpy() for name, value in values["env"].items()}, len(env)))
+    return Distillation(actor, adaptation, frame_size(task.terms), len(env))
+
+
+def _spread(state: dict[str, Any], robots: int) -> dict[str, Any]:
+    """Return the teacher's state for another number of robots; in both, the kinds of ground follow each other."""
+    level = state["level"]
+    return {**state, "level": level[np.arange(robots) * len(level) // robots]}
+
+
+def _observation(env: Env) -> TensorDict:
+    """Return views as actor and critic read them, to build them by."""
+    views = {name: torch.from_numpy(values) for name, values in env.views().groups.items()}
+    seen = {name: views[name] for name in ("proprio", "scan", "hidden", "critic")}
+    return TensorDict({**seen, "estimate": torch.zeros_like(views["velocity"])}, batch_size=[len(env)])
+
+
+def _build_actor(task: Task, env: Env, observation: TensorDict) -> ParkourActor:
+    spread = {"class_name": "GaussianDistribution", "init_std": task.network.init_std, "std_type": "log"}
+    return ParkourActor(observation, len(env.robot.joint_names), task.network.hidden, dict(spread))
+
+
+def _build_adaptation(task: Task, env: Env, actor: ParkourActor) -> Adaptation:
+    return Adaptation(frame_size(task.terms), env.views().groups["velocity"].shape[1], actor)
+
+
+__all__ = ["ACTOR_GROUPS", "ParkourPPO", "build_distillation", "build_parkour_ppo"]

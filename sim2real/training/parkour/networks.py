@@ -64,3 +64,12 @@ class HistoryEncoder(nn.Module):
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Return (N, 20) from (N, 10, frame)."""
         return self.output(self.conv(self.encoder(frames).transpose(1, 2)))
+
+
+def from_past(
+    past: torch.Tensor, frame: int, estimator: nn.Module, history: nn.Module
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return velocity (N, 3) and latent (N, 20) that two networks infer from frames (N, 11 * frame), newest first."""
+    frames = past.view(len(past), -1, frame)
+    recent = frames[:, :RECENT].flatten(1)
+    return estimator(recent), history(frames[:, 1 : FRAMES + 1].flip(1))

@@ -29,6 +29,10 @@ class Paths:
         self._wave[rows] = self._rng.uniform(*_WAVE, count)
         self._phase[rows] = self._rng.uniform(-np.pi, np.pi, count)
 
+    def straighten(self, rows: Bools) -> None:
+        """Make the paths of ``rows`` the middle line."""
+        self._swing[rows] = 0.0
+
     def left(self, x: Array) -> Array:
         """Return y [m] of the paths at x (N,) [m]."""
         return np.asarray(self._swing * np.sin(2.0 * np.pi * x / self._wave + self._phase))

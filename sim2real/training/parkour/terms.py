@@ -14,6 +14,8 @@ from sim2real.training.motion import Bools, Gait, Motion
 from sim2real.training.rewards import Body
 from sim2real.training.task import Task
 
+_STILL = 0.2  # [m/s], where a robot that should stand gets 1 / e of what standing gives
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -28,8 +30,11 @@ class Goal:
 
 
 def goal_vel(motion: Motion, gait: Gait, goal: Goal) -> Array:
-    """Speed along the direction to the goal as a share of the command, at most 1 (Extreme Parkour)."""
-    return np.asarray(np.minimum(goal.speed, goal.asked) / goal.asked)
+    """Speed along the direction to the goal as a share of the command, at most 1 (Extreme Parkour); or standing."""
+    asked = goal.asked > 0.0
+    share = np.minimum(goal.speed, goal.asked) / np.where(asked, goal.asked, 1.0)
+    still = np.exp(-np.square(motion.base_lin_vel[:, :2]).sum(axis=1) / _STILL**2)
+    return np.asarray(np.where(asked, share, still))
 
 
 def goal_yaw(motion: Motion, gait: Gait, goal: Goal) -> Array:
