@@ -2,6 +2,7 @@
 
 Joints come from ``joint_states`` and the base from ``ground_truth/odom`` of the same stamp. An image is stamped with
 its capture and comes out when the stamps have passed the camera's delay, so it is the same in real time and lockstep.
+In lockstep the simulator says with ``ground_truth/odom`` that a moment has come, and waits here for the images of it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState, TimeReference
 
 from robot_policies.control.pacing import freeze_garbage
 from robot_policies.control.timing import Percentiles
 from robot_policies.exceptions import InputError
 from robot_policies.nodes.conversions import joint_array, set_stamp, to_ns, wxyz
 from robot_policies.nodes.diagnostics import OK, WARN, Diagnostics
+from robot_policies.nodes.lockstep import Horizon
 from robot_policies.nodes.parameters import parameter
 from robot_policies.nodes.runtime import RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
 from robot_policies.robot_spec import load_robot_spec
@@ -30,13 +32,14 @@ from sim2real.mujoco.camera_profile import CameraOptions, CameraProfile, camera_
 from sim2real.mujoco.depth_camera import BasePose, create
 
 # Reliable and deep, unlike other readers of sensors: in lockstep no state may be lost, as one of them is captured.
-STATES = QoSProfile(depth=32, reliability=QoSReliabilityPolicy.RELIABLE)
-KEPT = 8  # stamps of which a part is waited for
+KEPT = 128  # states that may wait, or of which a part is waited for
+STATES = QoSProfile(depth=KEPT, reliability=QoSReliabilityPolicy.RELIABLE)
+AHEAD_NS = 250_000_000  # [ns] that the simulator may be ahead, in lockstep: far fewer states than may wait
 REPORT_PERIOD = 1.0  # [s]
 
 
 class CameraMessages:
-    """The image and its camera_info, built once."""
+    """The image, its camera_info and when it was due, built once."""
 
     def __init__(self, profile: CameraProfile, frame: str) -> None:
         k = profile.intrinsics
@@ -48,18 +51,20 @@ class CameraMessages:
         self.info.k = [k.fx, 0.0, k.cx, 0.0, k.fy, k.cy, 0.0, 0.0, 1.0]
         self.info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
         self.info.p = [k.fx, 0.0, k.cx, 0.0, 0.0, k.fy, k.cy, 0.0, 0.0, 0.0, 1.0, 0.0]
-        for message in (self.image, self.info):
+        self.due = TimeReference(source="configured delay")
+        for message in (self.image, self.info, self.due):
             message.header.frame_id = frame
 
-    def fill(self, image: DepthImage) -> None:
-        """Write an image and its stamp into both messages."""
+    def fill(self, image: DepthImage, due_ns: int) -> None:
+        """Write an image with its stamp into all messages, and the moment [ns] at which its delay was over."""
         self._pixels[:] = image.depth.ravel()
-        for message in (self.image, self.info):
+        for message in (self.image, self.info, self.due):
             set_stamp(message.header.stamp, image.stamp_ns)
+        set_stamp(self.due.time_ref, due_ns)
 
 
 class DepthCameraNode(Node):
-    """Publishes ``depth/image_rect`` and ``depth/camera_info``."""
+    """Publishes ``depth/image_rect``, ``depth/camera_info`` and, before each image, ``depth/due``."""
 
     def __init__(self) -> None:
         super().__init__("depth_camera_node")
@@ -74,12 +79,14 @@ class DepthCameraNode(Node):
         topic = "depth" if len(self._spec.sensors.depth) == 1 else f"{profile.name}/depth"
         self._image = self.create_publisher(Image, f"{topic}/image_rect", RELIABLE)
         self._info = self.create_publisher(CameraInfo, f"{topic}/camera_info", RELIABLE)
+        self._due = self.create_publisher(TimeReference, f"{topic}/due", RELIABLE)
         self._diagnostics = Diagnostics(self, f"{self._spec.name} {profile.name} (simulated)")
         self._rendering, self._images, self._bad, self._last_error = Percentiles(), 0, 0, ""
         self._reported = time.monotonic()
         self._parts: dict[int, dict[str, Any]] = {}
         self._newest_ns = -1
         self._capturing_ns: int | None = None
+        self._horizon = Horizon(self) if bool(self.get_parameter("use_sim_time").value) else None
         self.create_subscription(Odometry, "ground_truth/odom", self._on_base, STATES)
         self.create_subscription(JointState, "joint_states", self._on_joints, STATES)
 
@@ -117,8 +124,16 @@ class DepthCameraNode(Node):
         self._diagnostics.publish(self.get_clock().now().nanoseconds, level, text, values)
         self._reported, self._images, self._bad, self._last_error = now, 0, 0, ""
 
+    def end(self) -> None:
+        """Let the simulator go on without this camera."""
+        if self._horizon is not None:
+            self._horizon.end()
+
     def _on_base(self, message: Odometry) -> None:
-        self._join(to_ns(message.header.stamp), "base", message)
+        stamp_ns = to_ns(message.header.stamp)
+        self._join(stamp_ns, "base", message)
+        if self._horizon is not None:
+            self._give(stamp_ns)
 
     def _on_joints(self, message: JointState) -> None:
         self._join(to_ns(message.header.stamp), "joints", message)
@@ -137,18 +152,26 @@ class DepthCameraNode(Node):
 
     def _state(self, stamp_ns: int, joints: JointState, base: Odometry) -> None:
         try:
-            images = self._camera.step(stamp_ns, lambda: self._pose(joints, base))
+            self._camera.see(stamp_ns, lambda: self._pose(joints, base))
             if self._capturing_ns is not None:
                 self._rendering.add(time.perf_counter_ns() - self._capturing_ns)
                 self._capturing_ns = None
         except InputError as error:
             self._bad, self._last_error = self._bad + 1, str(error)
+        self._give(max([stamp_ns, *self._parts]) if self._horizon is not None else stamp_ns)
+
+    def _give(self, now_ns: int) -> None:
+        """Publish what comes out by ``now_ns``; in lockstep, once every state before it was seen, let time pass."""
+        if self._newest_ns < 0 or any(stamp_ns < now_ns for stamp_ns in self._parts):
             return
-        for image in images:
-            self._messages.fill(image)
+        for due_ns, image in self._camera.release(now_ns):
+            self._messages.fill(image, due_ns)
+            self._due.publish(self._messages.due)
             self._image.publish(self._messages.image)
             self._info.publish(self._messages.info)
             self._images += 1
+        if self._horizon is not None:
+            self._horizon.set(min(self._camera.horizon(now_ns), now_ns + AHEAD_NS))
 
     def _pose(self, joints: JointState, base: Odometry) -> tuple[Array, BasePose]:
         self._capturing_ns = time.perf_counter_ns()
@@ -166,9 +189,12 @@ def _main(stop: Stop) -> None:
     node = DepthCameraNode()
     spinner = Spinner(node)
     freeze_garbage()
-    while not stop.requested:
-        spinner.spin_for(0.1)
-        node.report(time.monotonic())
+    try:
+        while not stop.requested:
+            spinner.spin_for(0.1)
+            node.report(time.monotonic())
+    finally:
+        node.end()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,10 @@ class CaptureClock:
             return stamp_ns % self.period_ns == 0
         return stamp_ns // self.period_ns != last // self.period_ns
 
+    def next_ns(self) -> int | None:
+        """Return before which stamp [ns] no further state is captured; None before the first state."""
+        return None if self._last is None else (self._last // self.period_ns + 1) * self.period_ns
+
 
 class DelayLine:
     """Holds images back until ``delay`` plus a random part of ``jitter`` has passed on the clock of the stamps."""
@@ -42,6 +46,12 @@ class DelayLine:
                 raise InputError(expected(f"depth camera: {name}", value, "0 to 60 s"))
         self._delay, self._jitter, self._seed = delay, jitter, seed
         self._held: list[tuple[int, DepthImage]] = []
+        self.least_ns = round(delay * NS)
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next image is due [ns]; None where none is held."""
+        return self._held[0][0] if self._held else None
 
     def put(self, image: DepthImage) -> None:
         """Take an image at its capture. A camera never gives images out of order, so neither does the jitter."""
@@ -51,7 +61,11 @@ class DelayLine:
 
     def take(self, now_ns: int) -> list[DepthImage]:
         """Return the images due by ``now_ns``, oldest first, and forget them."""
-        ready = [image for due, image in self._held if due <= now_ns]
+        return [image for _, image in self.take_with_dues(now_ns)]
+
+    def take_with_dues(self, now_ns: int) -> list[tuple[int, DepthImage]]:
+        """Return the images due by ``now_ns``, oldest first, each after the moment at which it was due [ns]."""
+        ready = [held for held in self._held if held[0] <= now_ns]
         self._held = self._held[len(ready) :]
         return ready
 

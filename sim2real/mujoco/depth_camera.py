@@ -140,6 +140,9 @@ class Mirror:
         return self.data
 
 
+Pose = Callable[[], tuple[Array, BasePose]]
+
+
 class SimulatedDepthCamera:
     """What a robot's depth camera gives in simulation: the same in its own process and offline."""
 
@@ -151,19 +154,35 @@ class SimulatedDepthCamera:
         self._line = DelayLine(profile.delay, profile.jitter, profile.seed)
         self._newest_ns: int | None = None
 
-    def step(self, stamp_ns: int, pose: Callable[[], tuple[Array, BasePose]]) -> list[DepthImage]:
+    def step(self, stamp_ns: int, pose: Pose) -> list[DepthImage]:
         """Take the state of ``stamp_ns`` and return the images that come out by then, oldest first.
 
         Args:
             stamp_ns: of the state; every state is shown to the camera, in order.
             pose: gives the joints (n,) [rad] in the order of the robot file, and the base. Called where it captures.
         """
+        self.see(stamp_ns, pose)
+        return [image for _, image in self.release(stamp_ns)]
+
+    def see(self, stamp_ns: int, pose: Pose) -> None:
+        """Capture the state of ``stamp_ns`` if it is due. Arguments as for ``step``."""
         if self._newest_ns is not None and stamp_ns < self._newest_ns:
             self._line.clear()
         self._newest_ns = stamp_ns
         if self._clock.due(stamp_ns):
             self._line.put(self.capture(stamp_ns, *pose()))
-        return self._line.take(stamp_ns)
+
+    def release(self, now_ns: int) -> list[tuple[int, DepthImage]]:
+        """Return the images that come out by ``now_ns``, oldest first, each after the moment at which it was due."""
+        return self._line.take_with_dues(now_ns)
+
+    def horizon(self, now_ns: int) -> int:
+        """Return the stamp [ns], after ``now_ns``, before which no image comes out that has not yet: a lower bound."""
+        capture = self._clock.next_ns()
+        if capture is None:
+            return now_ns + 1
+        due = self._line.next_ns
+        return max(now_ns + 1, capture + self._line.least_ns if due is None else due)
 
     def capture(self, stamp_ns: int, joint_pos: Array, base: BasePose) -> DepthImage:
         """Return the image of that moment. Its faults hang on seed and stamp only, not on the images before."""

@@ -123,7 +123,9 @@ def test_parts_of_different_stamps_are_never_mixed_and_bad_states_are_reported(p
 
 
 def test_it_keeps_its_rate_and_its_faults_survive_the_wire(probe: Probe, domain: int) -> None:
-    with running(command(MODULE, "rate:=20", "delay:=0.0", "jitter:=0.0", "width:=212", "height:=120", "seed:=7"), domain):
+    with running(
+        command(MODULE, "rate:=20", "delay:=0.0", "jitter:=0.0", "width:=212", "height:=120", "seed:=7"), domain
+    ):
         images = probe.hear(Image, "depth/image_rect", RELIABLE)
         simulator = Simulator(probe)
         simulator.ready()
