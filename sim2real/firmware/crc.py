@@ -1,38 +1,50 @@
 """The checksum of Unitree's records: CRC-32 with polynomial 0x04C11DB7, start 0xFFFFFFFF, no reflection, no final xor.
 
-It runs over little-endian 32-bit words, each from its highest bit. Found out in hardware.md section 1.4 and compared in
-the tests with the vendor's own library. The table takes half a word at a time.
+It runs over little-endian 32-bit words, each from its highest byte (found out in the tests against the vendor's own
+library). A CRC is linear: what a byte at a place adds to it does not depend on the others. So there is a table of
+256 words for every place of a record, and the checksum is the xor of what its bytes find there.
 """
 
 from __future__ import annotations
 
-import struct
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
-_POLYNOMIAL = 0x04C11DB7
+Words = npt.NDArray[np.uint32]
+
+_POLYNOMIAL = np.uint32(0x04C11DB7)
 _START = 0xFFFFFFFF
-_MASK = 0xFFFFFFFF
-
-
-def _table() -> list[int]:
-    """Return what 16 bits of input do to the register, for each of the 65536 values."""
-    register = np.arange(1 << 16, dtype=np.uint64) << 16
-    for _ in range(16):
-        carry = register & 0x80000000 != 0
-        register = (register << 1) & _MASK
-        register[carry] ^= _POLYNOMIAL
-    return [int(value) for value in register]
-
-
-_TABLE = _table()
 
 
 def word_crc(record: bytes) -> int:
     """Return the checksum of ``record``; its length is a multiple of 4 bytes."""
-    halves = struct.unpack(f"<{len(record) // 2}H", record)
-    crc, table = _START, _TABLE
-    for low, high in zip(halves[0::2], halves[1::2], strict=True):
-        crc = table[(crc >> 16) ^ high] ^ ((crc << 16) & _MASK)
-        crc = table[(crc >> 16) ^ low] ^ ((crc << 16) & _MASK)
-    return crc
+    table, places, start = _tables(len(record))
+    found = table[places + np.frombuffer(record, np.uint8)]
+    return int(np.bitwise_xor.reduce(found)) ^ start
+
+
+@lru_cache(maxsize=16)
+def _tables(length: int) -> tuple[Words, npt.NDArray[np.intp], int]:
+    """Return 256 words for each byte of a record of ``length``, where each byte's begin, and what the start adds."""
+    one_byte = _one_byte()
+    table = np.empty((length, 256), np.uint32)
+    added, start = one_byte, np.array([_START], np.uint32)
+    for place in reversed(range(length)):
+        table[place ^ 3] = added  # the highest byte of a little-endian word lies last and goes first
+        added, start = _shifted(added, one_byte), _shifted(start, one_byte)
+    return table.ravel(), np.arange(length) * 256, int(start[0])
+
+
+def _one_byte() -> Words:
+    """Return what each byte makes of an empty register."""
+    register = np.arange(256, dtype=np.uint32) << np.uint32(24)
+    for _ in range(8):
+        register = np.where(register >> np.uint32(31), (register << np.uint32(1)) ^ _POLYNOMIAL, register << np.uint32(1))
+    return register
+
+
+def _shifted(register: Words, one_byte: Words) -> Words:
+    """Return the registers after a byte of zeros."""
+    return (register << np.uint32(8)) ^ one_byte[register >> np.uint32(24)]
