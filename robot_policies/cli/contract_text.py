@@ -98,6 +98,7 @@ def _action(contract: Contract) -> list[str]:
     action, joints = contract.action, contract.joints
     clip = "no clip" if action.clip is None else f"clip {_numbers(action.clip[0])} to {_numbers(action.clip[1])}"
     low_pass = "no filter" if action.filter is None else f"filter alpha {action.filter.alpha:g}"
+    late = f", commanded {action.delay} ticks later" if action.delay else ""
     rows = [["joint", "default", "scale", "offset", "stiffness", "damping", "torque"], [""] + ["rad"] * 3]
     rows[1] += ["N m/rad", "N m s/rad", "N m"]
     for i, name in enumerate(joints.names):
@@ -105,7 +106,7 @@ def _action(contract: Contract) -> list[str]:
         rows.append([name, *(f"{_entry(values, i):g}" for values in (*columns, joints.torque_limit))])
     return [
         f"action: {action.meaning} = offset + scale x {_source(action.source)}; {clip}, {low_pass}, "
-        f"last_action {action.last_action}",
+        f"last_action {action.last_action}{late}",
         *_table(rows),
     ]
 

@@ -64,7 +64,12 @@ class RobotClient:
             RobotError: the robot node refuses, with its reason, or does not answer.
         """
         first, *others = gain_profiles
-        terms: dict[str, Any] = {"control_dt_ns": control_dt_ns, "gain_profile": first, "inputs": list(inputs), "tilt": tilt}
+        terms: dict[str, Any] = {
+            "control_dt_ns": control_dt_ns,
+            "gain_profile": first,
+            "inputs": list(inputs),
+            "tilt": tilt,
+        }
         if others:
             terms["other_profiles"] = others
         return int(self._set(self._lease, {"holder": self._holder, **terms}))

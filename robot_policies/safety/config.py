@@ -6,7 +6,7 @@ matches each joint. docs/safety.md explains each key and gives the sources of th
 
 from __future__ import annotations
 
-from typing import Literal, Union
+from typing import Literal, Optional, Union
 
 from pydantic import Field
 from typing_extensions import Annotated
@@ -29,10 +29,14 @@ class Sustained:
 
 @schema
 class Tilt:
-    """Angle between the base's z axis and up, and for how long it may be passed."""
+    """Angle between the base's z axis and up, and for how long it may be passed.
+
+    A policy whose bundle allows itself more, as one that climbs, may lean up to ``ceiling`` while it commands.
+    """
 
     limit: Annotated[float, Field(gt=0, lt=3.15)]  # [rad]
     duration: NotNegative  # [s]
+    ceiling: Optional[Annotated[float, Field(gt=0, lt=3.15)]] = None  # [rad]; null: the limit
 
 
 @schema

@@ -41,6 +41,7 @@ class SafetyLimits:
     state_future_ns: int
     clock_step_ns: int
     tilt: float  # [rad]
+    tilt_ceiling: float  # [rad], up to which a policy's own limit may raise it
     tilt_ns: int
     joint_vel: Array  # (n,) [rad/s], measured
     joint_vel_ns: int
@@ -135,6 +136,7 @@ def _limits(config: SafetyConfig, spec: RobotSpec, landings: Landings, where: st
         state_future_ns=_ns(state.future),
         clock_step_ns=_ns(state.clock_step),
         tilt=state.tilt.limit,
+        tilt_ceiling=state.tilt.limit if state.tilt.ceiling is None else state.tilt.ceiling,
         tilt_ns=_ns(state.tilt.duration),
         joint_vel=joints(state.joint_vel.limit, "state.joint_vel.limit"),
         joint_vel_ns=_ns(state.joint_vel.duration),
@@ -177,7 +179,11 @@ def _faults(limits: SafetyLimits, spec: RobotSpec) -> list[str]:
         ("state.joint_vel.limit: above 0 [rad/s]", limits.joint_vel, above, any_),
         ("state.joint_pos.limit: not below 0 [rad]", limits.joint_upper - spec.joint_upper, zero, any_),
     )
-    return [fault for check in checks for fault in _outside(limits.joint_names, *check)]
+    faults = [fault for check in checks for fault in _outside(limits.joint_names, *check)]
+    if limits.tilt_ceiling < limits.tilt:
+        found = f"{limits.tilt_ceiling:g}"
+        faults.append(expected("state.tilt.ceiling: not below the limit [rad]", found, f"{limits.tilt:g} or more"))
+    return faults
 
 
 def _outside(names: Sequence[str], asked: str, values: Array, low: Array, high: Array) -> list[str]:

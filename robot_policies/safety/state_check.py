@@ -56,7 +56,12 @@ class StateCheck:
         self._stamp_ns: int | None = None
         self._now_ns: int | None = None
         self._monotonic_ns: int | None = None
-        self._cos_tilt = math.cos(limits.tilt)
+        self.lean(0.0)
+
+    def lean(self, tilt: float) -> None:
+        """Let the base lean by ``tilt`` [rad] from now on: never less than the limit, never more than its ceiling."""
+        self._allowed = min(max(self._limits.tilt, tilt), self._limits.tilt_ceiling)
+        self._cos_tilt = math.cos(self._allowed)
 
     def __call__(self, state: RobotState, now_ns: int, monotonic_ns: int | None = None) -> tuple[Fault, ...]:
         """Return the faults of ``state`` now; none means that it can be trusted.
@@ -139,7 +144,7 @@ class StateCheck:
         w, x, y, z = state.base_quat_wxyz.tolist()
         up = 1.0 - 2.0 * (x * x + y * y) / (w * w + x * x + y * y + z * z)  # cosine of the tilt
         if self._tilt(up < self._cos_tilt, stamp_ns):
-            faults.append(("tilt", f"{math.acos(max(up, -1.0)):.2f} rad; limit {limits.tilt:g} rad"))
+            faults.append(("tilt", f"{math.acos(max(up, -1.0)):.2f} rad; limit {self._allowed:g} rad"))
         joints = self._measured_joints  # of this state, filled as it was found valid
         if np.count_nonzero(joints < self._low) or np.count_nonzero(joints > self._high):
             faults += self._joints(state)
