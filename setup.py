@@ -100,6 +100,7 @@ setup(
     ],
     extras_require={
         "ros": ROS,
+        "unitree": ["cyclonedds==11.0.1", "unitree-sdk2py-dimos==1.0.3"],  # the second asks for OpenCV, and needs none
         "train": ["torch==2.13.0", "rsl-rl-lib==5.5.1", "tensorboard", "matplotlib>=3.10"],
         "gpu": ["mujoco-warp==3.17.0", "warp-lang==1.19.0"],  # of the same number as mujoco
         "test": ["pytest>=7.4,<8.4", "hypothesis"],  # launch_testing and launch_pytest break at pytest 8.4
