@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.types import Array, JointCommand, RobotState
+from robot_policies.types import Array, JointCommand, RobotHealth, RobotState
 
 # Called by ``Robot.read`` to pass the time until the robot's clock shows ``stamp_ns``. A node serves its callbacks in
 # it; in lockstep it returns when the command for a due stamp has come; offline it returns at once.
@@ -62,6 +62,21 @@ class GroundTruth(Protocol):
     @property
     def ground_contacts(self) -> tuple[str, ...]:
         """Bodies that must not touch the ground and do."""
+
+
+@runtime_checkable
+class TellsHealth(Protocol):
+    """A robot that tells more of itself than its state, as hardware does."""
+
+    def health(self) -> RobotHealth:
+        """Return what belongs to the newest state."""
+
+    def report(self) -> Mapping[str, Any]:
+        """Return everything else that an operator may want to see, for the diagnostics; not for every cycle.
+
+        Two keys have a meaning above: ``dry_run`` (commands go nowhere) and ``taking_control`` (why it cannot be armed
+        yet, "" once it can).
+        """
 
 
 @runtime_checkable
