@@ -54,12 +54,19 @@ class Horizon:
 class Sensors:
     """The simulator's side: the horizons of all sensors that have said one."""
 
-    def __init__(self, node: Node, spinner: Spinner, clock: Callable[[], float] = time.monotonic) -> None:
-        """Listen."""
-        self._spinner, self._clock = spinner, clock
+    def __init__(self, node: Node, clock: Callable[[], float] = time.monotonic) -> None:
+        """Listen with a node of its own: while a cycle waits here, nothing else that is asked of ``node`` may act."""
+        self._node = Node(
+            f"{node.get_name()}_sensors",
+            context=node.context,
+            namespace=node.get_namespace(),
+            use_global_arguments=False,
+            start_parameter_services=False,
+        )
+        self._spinner, self._clock = Spinner(self._node), clock
         self._horizons: dict[str, int] = {}
         self._waiting: Future | None = None
-        node.create_subscription(Header, TOPIC, self._hear, _ALL)
+        self._node.create_subscription(Header, TOPIC, self._hear, _ALL)
 
     def wait(self, stamp_ns: int) -> None:
         """Return when no sensor has anything left to give by ``stamp_ns``.
@@ -68,11 +75,17 @@ class Sensors:
             LockstepTimeout: one has been silent for the wall-clock limit; says which.
         """
         end = self._clock() + LIMIT
+        self._spinner.spin_for(0.0)
         while self._behind(stamp_ns):
             self._waiting = Future()
             if not self._spinner.spin_until(self._waiting, end - self._clock()):
                 asked = f"lockstep: all that {', '.join(self._behind(stamp_ns))} has to give by stamp {stamp_ns}"
                 raise LockstepTimeout(expected(asked, f"nothing said for {LIMIT:g} s", "a sensor that keeps up"))
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._spinner.close()
+        self._node.destroy_node()
 
     def _behind(self, stamp_ns: int) -> list[str]:
         return [name for name, horizon_ns in self._horizons.items() if horizon_ns <= stamp_ns]

@@ -52,7 +52,7 @@ class RobotNode:
         wait_kind = LockstepWait(self._spinner, speed, self._robot.now_ns) if lockstep else None
         self._wait = wait_kind or RealTimeWait(self._spinner, self._robot.now_ns)
         self._lockstep = lockstep
-        self._sensors = Sensors(node, self._spinner) if lockstep else None
+        self._sensors = Sensors(node) if lockstep else None
         self._truth = self._robot if isinstance(self._robot, KnowsGroundTruth) else None
         prefix = _text(node, "frame_prefix")
         with_clock = lockstep and bool(node.get_parameter("publish_clock").value)
@@ -167,6 +167,8 @@ class RobotNode:
     def close(self) -> None:
         """Release the robot."""
         self._robot.close()
+        if self._sensors is not None:
+            self._sensors.close()
         self._spinner.close()
         self._node.destroy_node()
 
