@@ -12,6 +12,7 @@ NODES = {
     "robot_node": "robot_policies.nodes.robot_node:main",
     "policy_node": "robot_policies.nodes.policy_node:main",
     "teleop_node": "robot_policies.nodes.teleop_node:main",
+    "waypoint_node": "robot_policies.nodes.waypoint_node:main",
     "viewer_node": "robot_policies.nodes.viewer_node:main",
     "depth_camera_node": "sim2real.bridges.depth_camera_node:main",
     "firmware_node": "sim2real.bridges.firmware_node:main",

@@ -18,4 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run."""
+    if args.waypoints is not None and args.velocity == VELOCITY:
+        args.velocity = None  # nobody asked for both
     return run.main(args)

@@ -14,6 +14,8 @@ from typing import Any
 
 from robot_policies import resources
 from robot_policies.bundle.load import load_bundle
+from robot_policies.control.switching import check_pair
+from robot_policies.control.waypoints import load_waypoints
 from robot_policies.exceptions import ResourceError, RobotError, expected
 from robot_policies.nodes.bringup import Bringup, Process, load_bringup
 from robot_policies.nodes.clock import check_clock
@@ -29,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bringup", default="sim", help="a file of config/bringup (default: %(default)s)")
     parser.add_argument("--robot", help="a file of config/robots")
     parser.add_argument("--policy", help="a bundle: name or folder")
+    parser.add_argument("--companion", help="a blind bundle to switch to while the robot moves: name or folder")
     parser.add_argument("--namespace", default="", help="of all nodes, for many robots side by side")
     parser.add_argument("--terrain", help="what the robot stands on (default: flat)")
     parser.add_argument("--camera", action="store_true", help="with the simulated depth camera")
@@ -38,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lockstep", action="store_true", help="the simulator waits for the policy; time is simulated")
     parser.add_argument("--seconds", type=float, help="end this long after activation (default: until Ctrl-C)")
     parser.add_argument("--velocity", help="VX,VY,WZ [m/s, m/s, rad/s] to command (default: none, use a teleop)")
+    parser.add_argument("--waypoints", type=Path, metavar="FILE", help="points to go to, instead of a velocity")
     parser.add_argument("--json", type=Path, help="write the report to this file")
     parser.add_argument("arguments", nargs="*", metavar="NAME:=VALUE", help="other arguments of the bring-up")
 
@@ -84,9 +88,14 @@ def given_arguments(args: argparse.Namespace, bringup: Bringup) -> dict[str, Any
         if not separator:
             raise ResourceError(expected("an argument of the bring-up", text, "NAME:=VALUE"))
         given[name] = value
-    for name in ("robot", "policy", "terrain"):
+    for name in ("robot", "policy", "companion", "terrain"):
         if getattr(args, name) is not None:
             given[name] = getattr(args, name)
+    if args.waypoints is not None:
+        if args.velocity is not None:
+            raise ResourceError(expected("--waypoints", "--velocity too", "one of the two"))
+        load_waypoints(args.waypoints)
+        given["waypoints"] = str(args.waypoints)
     if args.namespace:
         given["namespace"] = args.namespace
     for name in ("headless", "camera"):
@@ -117,7 +126,9 @@ def _check_names(values: dict[str, Any], processes: Sequence[Process]) -> None:
         if name not in values:
             raise ResourceError(expected(f"an argument {name} of the bring-up", "none", sorted(values)))
     spec = load_robot_spec(str(values["robot"]))
-    load_bundle(str(values["policy"]), spec)
+    bundle = load_bundle(str(values["policy"]), spec)
+    if values.get("companion"):
+        check_pair(bundle, load_bundle(str(values["companion"]), spec))
     load_safety(str(values.get("safety") or spec.name), spec)
     for process in processes:
         if "clock" in process.parameters:

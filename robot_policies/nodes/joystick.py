@@ -44,6 +44,7 @@ class PadLayout:
     stand: str = "north"
     damp: str = "south"
     arm: str = "start"
+    switch: str = "west"  # to the next policy
 
     def __post_init__(self) -> None:
         names = [getattr(self, role) for role in self.__slots__]
@@ -54,7 +55,7 @@ class PadLayout:
 
     def services(self) -> dict[str, str]:
         """Return button -> service."""
-        return {getattr(self, role): role for role in ("estop", "reset", "stand", "damp", "arm")}
+        return {getattr(self, role): role for role in ("estop", "reset", "stand", "damp", "arm", "switch")}
 
 
 class PadTeleop:

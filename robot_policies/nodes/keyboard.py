@@ -16,7 +16,7 @@ HELP = """\
   w / s or up / down     faster forward / backward        space   zero velocity
   a / d or left / right  turn left / right                x       emergency stop
   q / e                  step left / right                r       reset after a trip
-  1 stand   2 damp   3 arm   0 disarm                     Ctrl-C  end
+  1 stand   2 damp   3 arm   0 disarm   p next policy     Ctrl-C  end
 """
 
 STEPS = {
@@ -28,7 +28,8 @@ STEPS = {
     "d": Velocity(ang_vel_z=-1.0),
 }
 ALIASES = {"up": "w", "down": "s", "left": "a", "right": "d"}
-SERVICES = {"x": "estop", "r": "reset", "1": "stand", "2": "damp", "3": "arm", "0": "disarm"}
+SERVICES = {"x": "estop", "r": "reset", "1": "stand", "2": "damp", "3": "arm", "0": "disarm", "p": "switch"}
+GOES_ON = ("arm", "switch")  # services that leave the velocity as it is
 # Cursor keys in normal and in application mode (ECMA-48, xterm).
 _ARROWS = {"A": "up", "B": "down", "C": "right", "D": "left"}
 _KEY = re.compile(r"\x1b[\[O][0-9;]*([A-Za-z~])|\x1b|([^\x1b])", re.DOTALL)
@@ -64,10 +65,10 @@ class KeyboardTeleop:
         self.velocity = ZERO
 
     def press(self, key: str) -> str | None:
-        """Take one key and return the service that it calls, if any; every service but ``arm`` zeroes the velocity."""
+        """Take one key and return the service that it calls, if any; but for ``GOES_ON`` each zeroes the velocity."""
         key = ALIASES.get(key, key).lower()
         service = SERVICES.get(key)
-        if key == " " or (service and service != "arm"):
+        if key == " " or (service and service not in GOES_ON):
             self.velocity = ZERO
         elif key in STEPS:
             moved = (v + d * s for v, d, s in zip(self.velocity, STEPS[key], self._step, strict=True))

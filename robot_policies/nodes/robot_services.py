@@ -1,4 +1,4 @@
-"""The services of the robot node, as an operator's device calls them: without waiting, each result told once."""
+"""What an operator's device calls: services of the robot node, and the policy node's switch. Nothing waits."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ Report = Callable[[str, bool, str], None]  # service, whether it did what was as
 
 
 class RobotServices:
-    """Calls ``arm``, ``disarm``, ``stand``, ``damp``, ``estop`` and ``reset`` of the robot node in this namespace."""
+    """Calls ``arm``, ``disarm``, ``stand``, ``damp``, ``estop``, ``reset`` and ``switch``; tells each result once."""
 
-    def __init__(self, node: Node, report: Report) -> None:
-        """Make the clients; ``report`` is told every result."""
+    def __init__(self, node: Node, report: Report, policy_node: str = "policy_node") -> None:
+        """Make the clients; ``report`` is told every result, ``policy_node`` has ``switch``."""
         self._report = report
         self._clients: dict[str, Client] = {name: node.create_client(Trigger, name) for name in NAMES}
+        self._clients["switch"] = node.create_client(Trigger, f"{policy_node}/switch")
         self._arm = node.create_client(SetBool, "arm")
         self._estop_sent: float | None = None  # monotonic [s], while no answer has come
 
@@ -34,7 +35,7 @@ class RobotServices:
         client = self._arm if name in ("arm", "disarm") else self._clients[name]
         if not client.service_is_ready():
             if not again:
-                self._report(name, False, "no robot node answers here")
+                self._report(name, False, f"no {'policy' if name == 'switch' else 'robot'} node answers here")
             return
         request = SetBool.Request(data=name == "arm") if client is self._arm else Trigger.Request()
         client.call_async(request).add_done_callback(lambda future: self._done(name, future))

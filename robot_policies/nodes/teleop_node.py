@@ -35,6 +35,7 @@ class TeleopNode(Node):
         self._stamped = parameter(self, "cmd_vel_stamped", True)  # False: geometry_msgs/Twist
         self._frame = parameter(self, "frame", "base_link")
         self.ranges = VelocityRanges(*(self._range(name, default) for name, default in RANGE_DEFAULTS))
+        policy_node = parameter(self, "policy_node", "policy_node")
         self.pad_index = parameter(self, "pad", 0)
         self.dead_zone = parameter(self, "dead_zone", 0.05)
         layout = {role: parameter(self, f"button_{role}", getattr(PadLayout(), role)) for role in PadLayout.__slots__}
@@ -50,7 +51,7 @@ class TeleopNode(Node):
         self._cmd_vel = self.create_publisher(TwistStamped if self._stamped else Twist, "cmd_vel", RELIABLE)
         self._joy = self.create_publisher(Joy, "joy", RELIABLE)
         self.create_subscription(String, "robot_mode", self._on_mode, LATCHED)
-        self.robot = RobotServices(self, _tell)
+        self.robot = RobotServices(self, _tell, policy_node)
 
     def send(self, velocity: Velocity | None, pad: PadState | None, now: float) -> bool:
         """Publish what is due at ``now`` (monotonic [s]) and return whether anything was due.

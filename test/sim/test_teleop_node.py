@@ -38,6 +38,7 @@ class RobotServer:
         self.calls: list[str] = []
         for name in ("stand", "damp", "estop", "reset"):
             probe.node.create_service(Trigger, name, self._trigger(name))
+        probe.node.create_service(Trigger, "walker/switch", self._trigger("switch"))  # of the policy node
         probe.node.create_service(SetBool, "arm", self._arm)
         self.mode = probe.node.create_publisher(String, "robot_mode", LATCHED)
         self.mode.publish(String(data="damping"))
@@ -267,13 +268,13 @@ def test_the_dead_man_button_decides_whether_there_is_a_command(probe: Probe, do
 
 def test_buttons_of_the_pad_call_services_without_the_dead_man(probe: Probe, domain: int) -> None:
     joys, server = probe.hear(Joy, "joy", RELIABLE), RobotServer(probe)
-    with game_pad(domain, "button_estop:=west") as pad:
+    with game_pad(domain, "button_estop:=west", "button_switch:=east", "policy_node:=walker") as pad:
         assert probe.until(lambda: joys)
-        for button, name in (("start", "arm"), ("north", "stand"), ("back", "reset"), ("west", "estop")):
+        for button, name in (("start", "arm"), ("north", "stand"), ("back", "reset"), ("east", "switch"), ("west", "estop")):
             pad("button", button, 1)
             assert probe.until(lambda name=name: name in server.calls), name
             pad("button", button, 0)
-        assert server.calls == ["arm", "stand", "reset", "estop"]
+        assert server.calls == ["arm", "stand", "reset", "switch", "estop"]
 
 
 def test_a_pad_that_is_unplugged_while_driving_stops_the_robot_and_comes_back(probe: Probe, domain: int) -> None:

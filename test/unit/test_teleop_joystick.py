@@ -40,7 +40,7 @@ def test_held_with_centred_sticks_is_a_zero_command_not_silence() -> None:
     assert teleop().update(state(DEAD_MAN))[0] == (0.0, 0.0, 0.0)
 
 
-@pytest.mark.parametrize("role", ["estop", "reset", "stand", "damp", "arm"])
+@pytest.mark.parametrize("role", ["estop", "reset", "stand", "damp", "arm", "switch"])
 def test_each_button_calls_its_service_once_per_press(role: str) -> None:
     device, button = teleop(), getattr(PadLayout(), role)
     presses = [device.update(s)[1] for s in (state(), state(button), state(button), state(), state(button))]

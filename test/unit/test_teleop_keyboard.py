@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robot_policies.exceptions import InputError, ResourceError
-from robot_policies.nodes.keyboard import ALIASES, SERVICES, STEPS, KeyboardTeleop, KeyDecoder, RawTerminal
+from robot_policies.nodes.keyboard import ALIASES, GOES_ON, SERVICES, STEPS, KeyboardTeleop, KeyDecoder, RawTerminal
 from robot_policies.nodes.velocity_ranges import ZERO, Velocity, VelocityRanges, velocity_range
 
 PAIRS = ((-0.5, 1.0), (-0.4, 0.4), (-1.0, 1.0))
@@ -61,24 +61,24 @@ def test_as_many_steps_back_as_forth_end_in_exactly_zero() -> None:
     assert device.velocity == ZERO
 
 
-@pytest.mark.parametrize("key", [" ", *(key for key, service in SERVICES.items() if service != "arm")])
-def test_space_and_every_service_but_arm_zero_the_velocity(key: str) -> None:
+@pytest.mark.parametrize("key", [" ", *(key for key, service in SERVICES.items() if service not in GOES_ON)])
+def test_space_and_every_service_but_arm_and_switch_zero_the_velocity(key: str) -> None:
     device = teleop()
     press(device, "wwa")
     device.press(key)
     assert device.velocity == ZERO
 
 
-def test_arm_does_not_touch_the_velocity_and_unknown_keys_do_nothing() -> None:
+def test_arm_and_switch_do_not_touch_the_velocity_and_unknown_keys_do_nothing() -> None:
     device = teleop()
     press(device, "w")
-    assert press(device, "3") == ["arm"]
+    assert press(device, "3p") == ["arm", "switch"]
     assert press(device, "zZ\t\x1a") == []
     assert device.velocity.lin_vel_x > 0.0
 
 
 def test_the_services_are_those_of_the_help() -> None:
-    assert press(teleop(), "xr1230") == ["estop", "reset", "stand", "damp", "arm", "disarm"]
+    assert press(teleop(), "xr1230p") == ["estop", "reset", "stand", "damp", "arm", "disarm", "switch"]
     assert press(teleop(), "XR") == ["estop", "reset"], "with caps lock, too"
 
 
