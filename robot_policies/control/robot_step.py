@@ -21,11 +21,12 @@ from robot_policies.exceptions import expected
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.safety import command_check, motion
 from robot_policies.safety.filter import SafetyFilter
+from robot_policies.safety.health_check import HealthCheck
 from robot_policies.safety.landings import SIT
 from robot_policies.safety.limits import SafetyLimits
 from robot_policies.safety.state_check import Fault, StateCheck
 from robot_policies.safety.state_machine import Reply, Request, StateMachine
-from robot_policies.types import GainProfile, JointCommand, Mode, RobotRecord, RobotState, Trip, owned
+from robot_policies.types import GainProfile, JointCommand, Mode, RobotHealth, RobotRecord, RobotState, Trip, owned
 
 
 class RobotStep:
@@ -45,6 +46,7 @@ class RobotStep:
         self.last_refusal = ""
         self._machine = StateMachine(safety.landings)
         self._check, self._filter = StateCheck(safety), SafetyFilter(safety)
+        self._check_health = HealthCheck(safety)
         self._profiles: dict[str, GainProfile] = {}
         self._faults: tuple[Fault, ...] = (("state_age", "no state yet"),)
         self._state: RobotState | None = None  # the newest that can be trusted
@@ -181,19 +183,24 @@ class RobotStep:
 
     # The cycle.
 
-    def cycle(self, state: RobotState, now_ns: int, monotonic_ns: int | None = None) -> RobotRecord:
+    def cycle(
+        self, state: RobotState, now_ns: int, monotonic_ns: int | None = None, health: RobotHealth | None = None
+    ) -> RobotRecord:
         """Check ``state``, land where something is wrong, and return what to write.
 
         Args:
             state: the newest state, each one once.
             now_ns: the robot's clock [ns].
             monotonic_ns: the monotonic clock [ns] where the robot's clock should run beside it (real time only).
+            health: what a robot tells beside its state, where it can.
         """
         self._now_ns = now_ns
-        self._faults = self._check(state, now_ns, monotonic_ns)
+        faults = self._check(state, now_ns, monotonic_ns)
+        ills = self._check_health(health, state.stamp_ns)
+        self._faults = (*faults, *ills)
         for fault in self._faults:
-            self._machine.trip(*fault, now_ns)
-        if not self._faults:
+            self._machine.trip(*fault, now_ns, lasting=fault in ills)
+        if not faults:
             self._state = state
         self._watch(now_ns)
         self._follow(now_ns)

@@ -74,6 +74,31 @@ class State:
 
 
 @schema
+class MotorLost:
+    """Packets that one motor may lose over a time, as the robot counts them."""
+
+    limit: Count
+    duration: Positive  # [s]
+
+
+@schema
+class Charge:
+    """How empty the battery may be, and for how long emptier."""
+
+    limit: Annotated[float, Field(ge=0, lt=1)]  # 0 to 1
+    duration: NotNegative  # [s]
+
+
+@schema
+class Health:
+    """Limits of what a robot tells beside its state. Beyond one, the robot trips."""
+
+    motor_temperature: Sustained  # [deg C]
+    motor_lost: MotorLost
+    battery: Charge
+
+
+@schema
 class Command:
     """The watchdog: how old the lease holder's newest command may be."""
 
@@ -113,3 +138,4 @@ class SafetyConfig:
     sit: PoseRamp
     damping: PerJoint  # [N m s/rad], gains of the damping landing
     landings: dict[str, dict[str, str]]  # trip -> mode -> damping | sit | hold (none where disarmed)
+    health: Optional[Health] = None  # null: a robot that tells nothing of it, or limits that nobody knows

@@ -29,10 +29,17 @@ TRIPS: Mapping[str, str] = {
     "command_age": "no accepted command of the lease holder for too long",
     "command_invalid": "a command of the lease holder that is not finite or of the wrong size or names",
     "policy": "the lease holder reported an error of its own, or an input that it lost",
+    "rival": "somebody else commands the motors, or may",
+    "motor_lost": "a motor lost too many packets in a short time",
+    "motor_temperature": "a motor is too hot for too long",
+    "battery": "the battery is nearly empty",
 }
 
 UNTRUSTWORTHY = frozenset(
-    {"estop", "robot", "state_invalid", "state_age", "state_gap", "clock", "tilt", "joint_pos", "joint_vel"}
+    {
+        *("estop", "robot", "state_invalid", "state_age", "state_gap", "clock", "tilt", "joint_pos", "joint_vel"),
+        *("rival", "motor_lost"),
+    }
 )
 
 Landings = Mapping[tuple[str, Mode], str]

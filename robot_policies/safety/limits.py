@@ -12,12 +12,24 @@ import numpy as np
 from robot_policies import resources
 from robot_policies.exceptions import SchemaError, expected
 from robot_policies.robot_spec import RobotSpec
-from robot_policies.safety.config import PerJoint, SafetyConfig
+from robot_policies.safety.config import Health, PerJoint, SafetyConfig
 from robot_policies.safety.landings import Landings, check_landings
 from robot_policies.schema import load
 from robot_policies.types import Array, owned
 
 SECOND = 1_000_000_000  # [ns]
+
+
+@dataclass(frozen=True, eq=False)
+class HealthLimits:
+    """Limits of what a robot tells beside its state. ``n`` joints in robot order, times in ns."""
+
+    motor_temperature: Array  # (n,) [deg C]
+    motor_temperature_ns: int
+    motor_lost: int  # packets in motor_lost_ns
+    motor_lost_ns: int
+    battery: float  # charge, 0 to 1
+    battery_ns: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +77,7 @@ class SafetyLimits:
     damping: Array  # (n,) [N m s/rad], of the damping landing
     feet: int  # how many feet a state reports
     landings: Landings
+    health: HealthLimits | None = None
 
 
 def load_safety(name_or_path: str | Path, spec: RobotSpec) -> SafetyLimits:
@@ -160,6 +173,19 @@ def _limits(config: SafetyConfig, spec: RobotSpec, landings: Landings, where: st
         damping=joints(config.damping, "damping"),
         feet=len(spec.feet),
         landings=landings,
+        health=None if config.health is None else _health(config.health, spec, where),
+    )
+
+
+def _health(health: Health, spec: RobotSpec, where: str) -> HealthLimits:
+    heat = health.motor_temperature
+    return HealthLimits(
+        motor_temperature=per_joint(heat.limit, spec.joint_names, f"{where}: health.motor_temperature.limit"),
+        motor_temperature_ns=_ns(heat.duration),
+        motor_lost=health.motor_lost.limit,
+        motor_lost_ns=_ns(health.motor_lost.duration),
+        battery=health.battery.limit,
+        battery_ns=_ns(health.battery.duration),
     )
 
 

@@ -76,8 +76,10 @@ class StateMachine:
             return self._damp()
         return self._go(request, faults)
 
-    def trip(self, name: str, detail: str, now_ns: int) -> None:
+    def trip(self, name: str, detail: str, now_ns: int, lasting: bool = False) -> None:
         """Latch a trip and land as the safety file says. A trip in a stiff landing always leaves damping.
+
+        A ``lasting`` cause, such as heat, trips once: it may not cut short the landing that it led to.
 
         Raises:
             ValueError: no such trip.
@@ -86,7 +88,7 @@ class StateMachine:
             raise ValueError(expected("name of a trip", repr(name), TRIPS))
         landing = self._landings[name, self.mode]
         latched = any(trip.name == name for trip in self.trips)
-        if latched and landing in (self.landing, NONE):
+        if latched and (lasting or landing in (self.landing, NONE)):
             return  # nothing new, and nothing softer to fall to
         self.trips = (*self.trips, Trip(now_ns, name, detail, self.mode, landing))
         if landing != NONE:

@@ -44,8 +44,14 @@ SIT = np.array([0.0, 1.36, -2.65] * 2 + [-0.2, 1.36, -2.65, 0.2, 1.36, -2.65])
 STAND_STIFFNESS, STAND_DAMPING = 60.0, 5.0
 TOLERANCE = 0.3
 DAMPING = 3.0
-HARD = ("estop", "robot", "state_invalid", "state_age", "state_gap", "clock", "tilt", "joint_pos", "joint_vel")
-SOFT_TRIPS = ("clamping", "command_age", "command_invalid", "policy")
+MOTOR_HEAT, MOTOR_HEAT_TIME = 85.0, 50 * MS
+MOTOR_LOST, MOTOR_LOST_TIME = 50, 500 * MS
+CHARGE, CHARGE_TIME = 0.1, 5000 * MS
+HARD = (
+    *("estop", "robot", "state_invalid", "state_age", "state_gap", "clock", "tilt", "joint_pos", "joint_vel"),
+    *("rival", "motor_lost"),
+)
+SOFT_TRIPS = ("clamping", "command_age", "command_invalid", "policy", "motor_temperature", "battery")
 LANDINGS = {
     **{(trip, mode): "none" for trip in HARD + SOFT_TRIPS for mode in [Mode.DISARMED]},
     **{(trip, mode): "damping" for trip in HARD + SOFT_TRIPS for mode in [Mode.DAMPING, Mode.LANDING]},
@@ -54,6 +60,7 @@ LANDINGS = {
     ("command_age", Mode.STAND): "hold",
     ("command_invalid", Mode.STAND): "hold",
     ("policy", Mode.STAND): "hold",
+    **{(trip, mode): "sit" for trip in ("motor_temperature", "battery") for mode in [Mode.STAND, Mode.ACTIVE]},
     ("clamping", Mode.ACTIVE): "sit",
     ("command_age", Mode.ACTIVE): "damping",
     ("command_invalid", Mode.ACTIVE): "damping",

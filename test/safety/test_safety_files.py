@@ -210,7 +210,7 @@ def test_missing_and_unknown_landings_are_listed(tmp_path: Path) -> None:
     del data["landings"]["clock"]
     data["landings"] |= {"heat": {}, "rain": {}}
     message = refusal(data, tmp_path)
-    assert "landings: all trips; found unknown: heat, rain; missing: clock, tilt; valid: clamping, clock" in message
+    assert "landings: all trips; found unknown: heat, rain; missing: clock, tilt; valid: battery, clamping" in message
 
 
 @pytest.mark.parametrize("mode", list(Mode))
