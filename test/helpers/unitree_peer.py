@@ -101,7 +101,7 @@ class Peer:
             state.tick = int((time.monotonic() - self._started) * 1000) + self.jump
         state.head, state.level_flag = [0xFE, 0xEF], 0xFF
         state.imu_state.quaternion, state.imu_state.accelerometer = [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 9.81]
-        for motor, pos in zip(state.motor_state[:12], self.joint_pos):
+        for motor, pos in zip(state.motor_state[:12], self.joint_pos, strict=True):
             motor.q, motor.mode, motor.temperature, motor.lost = pos, 1, self.temperature, self.lost
         state.motor_state[12].q = self.motor_12
         state.foot_force, state.bms_state.soc, state.power_v = [10, 11, 12, 13], self.soc, 29.5

@@ -173,7 +173,9 @@ class Link:
 def _properties(qos: Any) -> dict[str, str]:
     """Return the properties and the name of a participant."""
     about = {policy.key: str(policy.value) for policy in qos if hasattr(policy, "key")}
-    about |= {"name": str(policy.name) for policy in qos if isinstance(policy, Policy.EntityName)}
+    for policy in qos:
+        if isinstance(policy, Policy.EntityName):
+            about["name"] = str(policy.name)
     return about
 
 
