@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from robot_policies.control.delay_watch import DelayWatch
 from robot_policies.control.policy_step import PolicyStep
 from robot_policies.control.sight import Sight
 from robot_policies.exceptions import InputError
-from robot_policies.types import Array, PolicyInputs, PolicyRecord
+from robot_policies.types import Array, DepthImage, PolicyInputs, PolicyRecord, RobotState
 
 # For how long good images, and good steps, must have come before a policy that was out of order commands again: five
 # images at 10 Hz, where it starts from none at an activation.
@@ -54,6 +57,22 @@ class Member:
                 self.step.reset()
             self._good_ns = stamp_ns
         return PolicyInputs(inputs.state, inputs.velocity_command, images, inputs.height_scan)
+
+    @property
+    def delays(self) -> Mapping[str, DelayWatch]:
+        """What was measured of its images' delays, by depth input."""
+        return self._sight.delays
+
+    def watch(self, images: Mapping[str, DepthImage], stamp_ns: int) -> None:
+        """Measure the delays of new images at a tick at which nobody commands."""
+        self._sight.watch(images, stamp_ns)
+
+    def check_start(self, state: RobotState) -> None:
+        """Accept ``state`` and the cameras' delays to activate with. Raises ``InputError``: says which is wrong."""
+        self.step.check_start(state)
+        faults = [watch.fault for watch in self.delays.values() if watch.fault is not None]
+        if faults:
+            raise InputError("; ".join(faults))
 
     @property
     def hands_over(self) -> bool:

@@ -1,7 +1,8 @@
 """What a policy may see: images that are refused, and since when it has seen nothing that is good.
 
-Every fault of a camera comes down to the age of the newest good image. A picture that comes again under a new stamp is
-as old as it was the first time; one that is refused leaves the one before it, which grows older.
+Every fault of a camera but its delay (``DelayWatch``) comes down to the age of the newest good image. A picture that
+comes again under a new stamp is as old as it was the first time; one that is refused leaves the one before it, which
+grows older.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from robot_policies.contract import Contract, Depth, DepthIntrinsics
+from robot_policies.control.delay_watch import DelayWatch
 from robot_policies.exceptions import expected
 from robot_policies.types import DepthImage
 
@@ -28,6 +30,8 @@ class Sight:
     def __init__(self, contract: Contract) -> None:
         """Take what each image must be, and how old it may become."""
         self._depth = dict(contract.depth)
+        # What was measured of a camera's delay outlives an activation.
+        self.delays = {n: DelayWatch(n, depth, contract.timing.control_dt) for n, depth in contract.depth.items()}
         limit = contract.limits.inputs.get("depth")
         self._max_age_ns = 0 if limit is None else round(limit.max_age * 1e9)
         self.reset()
@@ -40,22 +44,29 @@ class Sight:
         self.lost: str | None = None
 
     def __call__(self, images: Mapping[str, DepthImage], stamp_ns: int) -> Mapping[str, DepthImage]:
-        """Return the newest good image of each input that has one, whatever its age.
+        """Return the newest good image of each input that has one, whatever its age; none of a wrong delay.
 
         Args:
             images: the newest ones, by name of the depth input.
             stamp_ns: of the state of this tick.
         """
+        self.watch(images, stamp_ns)
         lost = []
         for name, depth in self._depth.items():
             image = images.get(name)
             if image is not None and image is not self._judged.get(name):
                 self._judge(name, depth, image, stamp_ns)
-            why = self._lost(name, stamp_ns)
+            why = self._lost(name, stamp_ns) or self.delays[name].fault
             if why is not None:
                 lost.append(why)
         self.lost = "; ".join(lost) or None
-        return dict(self._good)
+        return {name: image for name, image in self._good.items() if self.delays[name].fault is None}
+
+    def watch(self, images: Mapping[str, DepthImage], stamp_ns: int) -> None:
+        """Measure the delay of images that are new. Arguments as of a call; for ticks at which nobody commands, too."""
+        for name, watch in self.delays.items():
+            if name in images:
+                watch.see(images[name].stamp_ns, stamp_ns)
 
     def _judge(self, name: str, depth: Depth, image: DepthImage, stamp_ns: int) -> None:
         self._judged[name] = image

@@ -8,14 +8,16 @@ that it can take over at any tick, with no jump of the targets (``Blend``).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from robot_policies.bundle.load import Bundle
 from robot_policies.control.blend import Blend
+from robot_policies.control.delay_watch import DelayWatch
 from robot_policies.control.member import Member
 from robot_policies.control.policy_step import PolicyStep
 from robot_policies.control.stander import NAME, Stander
 from robot_policies.exceptions import BundleError, InputError, expected
-from robot_policies.types import Array, GainProfile, PolicyInputs, PolicyRecord, RobotState
+from robot_policies.types import Array, DepthImage, GainProfile, PolicyInputs, PolicyRecord, RobotState
 
 BLEND = 0.06  # [s]; docs/switching.md has the measurement
 
@@ -89,9 +91,19 @@ class SwitchingStep:
         self.commanding = self.why = ""
 
     def check_start(self, state: RobotState) -> None:
-        """Accept ``state`` as one to activate from, for every policy. Raises ``InputError`` as ``PolicyStep``."""
+        """Accept ``state`` and the images' delays to activate with, for every policy. Raises ``InputError``."""
         for member in self._members.values():
-            member.step.check_start(state)
+            member.check_start(state)
+
+    @property
+    def delays(self) -> Mapping[str, DelayWatch]:
+        """What was measured of the delays of images, by depth input of the main policy."""
+        return self._main.delays
+
+    def watch(self, images: Mapping[str, DepthImage], stamp_ns: int) -> None:
+        """Measure the delays of new images while nobody commands, at what would be a tick."""
+        for member in self._members.values():
+            member.watch(images, stamp_ns)
 
     def switch(self, name: str) -> None:
         """Let another policy command from the next tick on.

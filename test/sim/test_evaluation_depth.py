@@ -44,7 +44,7 @@ def seeing_contract() -> dict[str, Any]:
             "sensor": "d435", "intrinsics": {name: getattr(sensor, name) for name in names},
             "pose": {"position": [0.355, 0.0, 0.065], "pitch": 0.3927}, "crop": [0, 0, 0, 0], "size": [ROWS, COLUMNS],
             "interpolation": "area", "near": 0.0, "far": 3.0, "invalid": "far", "scale": 1.0, "offset": 0.0,
-            "rate": 30.0, "delay": [0.05, 0.1],
+            "rate": 30.0, "delay": [0.08, 0.142],
         }
     }  # fmt: skip
     index = SPEC.joint_index(contract["joints"]["names"])
