@@ -63,6 +63,7 @@ class FirmwareNode(Node):
             noise=parameter(self, "noise", 1.0),
             mode="" if mode == "released" else mode,
             control=parameter(self, "control", 0),
+            impossible=ROBOTS[kind].impossible,
             log=Path(log) if log else None,
         )
 

@@ -89,6 +89,7 @@ def _options(args: argparse.Namespace) -> PeerOptions:
         timeout=args.timeout,
         heat=args.heat,
         control=args.control,
+        impossible=ROBOTS[args.robot].impossible,
         log=args.log,
         look=args.view,
     )

@@ -23,7 +23,9 @@ WIRE: dict[str, dict[str, float]] = {
     "freeze": {},  # the same state again and again, byte by byte
     "corrupt": {"byte": 100},  # of the record; its checksum stays as it was
     "bad_crc": {},
-    "short": {"bytes": 100},  # so many are missing at the end
+    "torn": {},  # its second half is that of the state before
+    "long": {"bytes": 8},  # so many too many at the end
+    "short": {"bytes": 100},  # so many are missing at the end; DDS itself refuses to send such a record
     "mute": {},  # no state, no answer, and no command is heard
 }
 VALUES: dict[str, dict[str, float]] = {
@@ -56,21 +58,27 @@ class Faults:
     """The active faults, and what they have held back.
 
     Attributes:
+        impossible: names that this robot's wire cannot carry.
         counts: how many states each fault has met.
     """
 
+    impossible: tuple[str, ...] = ()
     active: dict[str, Fault] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     _random: random.Random = field(default_factory=lambda: random.Random(0))
     _late: list[tuple[float, bytes]] = field(default_factory=list)
     _held: bytes | None = None
+    _before: bytes = b""
     _frozen: bytes | None = None
     _values: Readings | None = None
 
-    def start(self, name: str, numbers: Mapping[str, float], now: float, seconds: float | None, count: int | None) -> None:
+    def start(
+        self, name: str, numbers: Mapping[str, float], now: float, seconds: float | None, count: int | None
+    ) -> None:
         """Begin a fault, in the place of one of the same name. Raises InputError for a name or number that is not."""
-        if name not in KINDS:
-            raise InputError(expected("fault", name, KINDS))
+        known = [kind for kind in KINDS if kind not in self.impossible]
+        if name not in known:
+            raise InputError(expected("fault", name, known))
         unknown = sorted(set(numbers) - set(KINDS[name]))
         if unknown:
             raise InputError(expected(f"numbers of {name}", ", ".join(unknown), KINDS[name]))
@@ -131,8 +139,14 @@ class Faults:
         if self._meets("corrupt"):
             place = 4 + int(self.active["corrupt"].numbers["byte"]) % (len(packet) - 4)
             packet = packet[:place] + bytes([packet[place] ^ 0xFF]) + packet[place + 1 :]
+        whole = packet
+        if self._meets("torn") and self._before:
+            packet = packet[: len(packet) // 2] + self._before[len(packet) // 2 :]
+        if self._meets("long"):
+            packet += bytes(int(self.active["long"].numbers["bytes"]))
         if self._meets("short"):
-            packet = packet[: -int(self.active["short"].numbers["bytes"])]
+            packet = packet[: -int(self.active["short"].numbers["bytes"]) or None]
+        self._before = whole
         return packet
 
     def _swapped(self, packets: list[bytes]) -> list[bytes]:

@@ -34,6 +34,7 @@ class PeerOptions:
     timeout: float = TIMEOUT  # [s] without a command until the motors brake
     heat: float = 1.0  # factor on how fast the motors heat
     control: int = 0  # port of the side door; 0 = a free one
+    impossible: tuple[str, ...] = ()  # faults that the wire cannot carry
     log: Optional[Path] = None  # the judge's JSON lines
     look: bool = False  # keep what is only seen, for a viewer
 
@@ -68,7 +69,7 @@ class Peer:
         self.board = Board(body, options.mode, options.timeout, options.heat)
         self._file: TextIO | None = None if options.log is None else options.log.open("w", encoding="utf-8", buffering=1)
         self.judge = Judge(self.board, self._file)
-        self.faults = Faults()
+        self.faults = Faults(options.impossible)
         self.control = Control(self.board, self.faults, self.judge, options.control)
         self.control.status = self.status
         self.periods, self.busy = Percentiles(), Percentiles()
