@@ -74,6 +74,7 @@ class PolicyTopics:
         """Subscribe to ``cmd_vel`` (TwistStamped, or Twist unless ``stamped``) and to the depth image, if any."""
         self.velocity: Inbox[VelocityCommand] = Inbox()
         self.depth: dict[str, Inbox[DepthImage]] = {name: Inbox(IMAGES) for name in depth_names}
+        self.on_image: Callable[[str, int], None] = lambda name, stamp_ns: None  # told of every image that is taken
         self.bad_images: dict[str, str] = {}  # why the newest message of an input was refused, by its name
         self._pinholes: dict[str, Pinhole] = {}
         self.refused = 0
@@ -110,8 +111,14 @@ class PolicyTopics:
             else:
                 self.bad_images.pop(name, None)
                 self.depth[name].put(image)
+                self.on_image(name, image.stamp_ns)
 
         return callback
+
+    def images(self, stamp_ns: int) -> dict[str, DepthImage]:
+        """Return the newest images at or before ``stamp_ns``, by input, of those that have one."""
+        newest = {name: inbox.at(stamp_ns) for name, inbox in self.depth.items()}
+        return {name: image for name, image in newest.items() if image is not None}
 
     def _check_ahead(self, stamp_ns: int) -> None:
         ahead_ns = stamp_ns - self._now_ns()

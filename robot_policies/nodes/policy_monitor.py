@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from robot_policies.control.timing import Percentiles
+from robot_policies.nodes.depth_timing import DepthTiming
 from robot_policies.types import PolicyRecord
 
 STAGES = ("observation", "inference", "decoding")
@@ -19,13 +20,23 @@ class PolicyMonitor:
         self.ticks = self.missed = self.activations = 0
         self._stages = {name: Percentiles() for name in STAGES}
         self._lateness, self._tick = Percentiles(), Percentiles()
+        self.depth: DepthTiming | None = None  # of images, in real time
 
     def activated(self) -> None:
         """Note an activation."""
         self.activations += 1
 
     def ticked(self, record: PolicyRecord, missed: int, late_ns: int, begun_ns: int) -> None:
-        """Note a tick: deadlines missed before it, how late its state was by stamp, and when it began (monotonic)."""
+        """Note a tick, right after its command was published.
+
+        Args:
+            record: of the step.
+            missed: deadlines before it.
+            late_ns: by stamp, after its deadline.
+            begun_ns: when it began (monotonic).
+        """
+        if self.depth is not None:
+            self.depth.ticked(record)
         self.ticks += 1
         self.missed += missed
         self._lateness.add(late_ns)
@@ -42,4 +53,5 @@ class PolicyMonitor:
             "tick_ms": dict(self._tick.summary_ms()),
             "lateness_ms": dict(self._lateness.summary_ms()),
             **stages,
+            **(self.depth.values() if self.depth is not None else {}),
         }

@@ -24,6 +24,7 @@ from robot_policies.control.policy_step import PolicyStep
 from robot_policies.control.switching import SwitchingStep, check_pair
 from robot_policies.exceptions import InputError, RobotError, RobotPoliciesError, expected
 from robot_policies.nodes.conversions import CommandMessage
+from robot_policies.nodes.depth_timing import DepthTiming
 from robot_policies.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
 from robot_policies.nodes.policy_inputs import PolicyTopics
 from robot_policies.nodes.policy_monitor import PolicyMonitor
@@ -54,7 +55,7 @@ class PolicyNode(LifecycleNode):
         self._active = False
         self._seen_active = False  # robot_mode has said so since the lease was taken
         self._deadline_ns: int | None = None  # None: the first state after the lease
-        self._granted_ns = 0
+        self._granted_ns = self._watched = 0
         self._state: RobotState | None = None
         # A robot or policy that does not exist is told at once, not at a transition that somebody asks for later.
         spec = load_robot_spec(self._text("robot"))
@@ -83,6 +84,10 @@ class PolicyNode(LifecycleNode):
         self._of_ros = set(self.subscriptions)  # such as /clock
         stamped = bool(self.get_parameter("cmd_vel_stamped").value)
         self._topics = PolicyTopics(self, tuple(self._bundle.contract.depth), stamped, self._now_ns)
+        if not self._lockstep():
+            self._monitor.depth = DepthTiming(self._bundle.contract)
+            self._monitor.depth.listen(self)
+            self._topics.on_image = self._monitor.depth.received
         self._states = StateAssembler(self, self._spec, lin_vel, self._on_state)
         self.create_subscription(String, "robot_mode", self._on_mode, LATCHED)
         self._message = CommandMessage(self._spec.joint_names)
@@ -141,6 +146,9 @@ class PolicyNode(LifecycleNode):
         self._state = state
         if self._active:
             self._tick(state)
+        elif state.stamp_ns // self._step.control_dt_ns != self._watched:  # how late images are, before an activation
+            self._watched = state.stamp_ns // self._step.control_dt_ns
+            self._step.watch(self._topics.images(state.stamp_ns), state.stamp_ns)
 
     def _on_mode(self, message: String) -> None:
         """Become inactive when the robot leaves ``active`` by itself: a trip or an operator has ended the lease."""
@@ -164,8 +172,7 @@ class PolicyNode(LifecycleNode):
         start_ns = state.stamp_ns if first else deadline_ns
         self._deadline_ns = start_ns + (missed + 1) * self._step.control_dt_ns
         velocity = self._topics.velocity.at(state.stamp_ns)
-        images = {name: inbox.at(state.stamp_ns) for name, inbox in self._topics.depth.items()}
-        depth = {name: image for name, image in images.items() if image is not None}
+        depth = self._topics.images(state.stamp_ns)
         try:
             record = self._step(PolicyInputs(state, velocity, depth), self._clock_ns())
         except InputError as error:
@@ -216,7 +223,7 @@ class PolicyNode(LifecycleNode):
             topics, states = self._topics, self._states
             values |= {"refused_inputs": topics.refused, "last_refusal": topics.last_error or states.last_error}
             values |= {"incomplete_states": states.incomplete, "malformed_states": states.malformed}
-            values |= self._switch.values()
+            values |= {**self._switch.values(), "depth_delay_ms": {n: w.values() for n, w in self._step.delays.items()}}
             self._switch.tell(self._active)
             why = "; ".join(filter(None, (self._switch.why, *topics.bad_images.values()))) if self._switch.why else ""
             level, message = (WARN, why) if why else (WARN if topics.refused or states.malformed else OK, message)
@@ -236,9 +243,10 @@ class PolicyNode(LifecycleNode):
 
     def _clock_ns(self) -> int | None:
         """Return the time [ns] to judge a state's age by; in lockstep time stands still while this node works."""
-        if bool(self.get_parameter("use_sim_time").value):
-            return None
-        return int(self.get_clock().now().nanoseconds)
+        return None if self._lockstep() else int(self.get_clock().now().nanoseconds)
+
+    def _lockstep(self) -> bool:
+        return bool(self.get_parameter("use_sim_time").value)
 
     def _text(self, name: str) -> str:
         return str(self.get_parameter(name).value)

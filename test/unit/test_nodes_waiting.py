@@ -65,7 +65,7 @@ class FakePolicyNode:
         self._granted_ns = granted_ns
         self._step = self
         self.control_dt_ns = control_dt_ns
-        self._topics = SimpleNamespace(velocity=SimpleNamespace(at=lambda stamp: None), depth={})
+        self._topics = SimpleNamespace(velocity=SimpleNamespace(at=lambda stamp: None), images=lambda stamp: {})
         self._commands = SimpleNamespace(publish=lambda message: None)
         self._message = SimpleNamespace(fill=lambda command: None)
         self._monitor = self
