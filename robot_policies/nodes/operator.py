@@ -64,6 +64,8 @@ class Operator:
     def stand(self, limit: float = 30.0) -> None:
         """Arm and stand up. Raises ``RobotError`` where the robot node refuses or does not get there."""
         self.wait(lambda: bool(self.robot.get("cycles")), limit, "a running robot node")
+        # Hardware: the robot is laid down first, and its built-in controller released.
+        self.wait(lambda: not self.robot["hardware"].get("taking_control"), limit, "control of the robot")
         self.call(self._arm, SetBool.Request(data=True))
         self.call(self._triggers["stand"], Trigger.Request())
         self.wait(lambda: bool(self.robot.get("ready")), limit, "the robot to stand")

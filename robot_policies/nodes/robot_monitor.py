@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from robot_policies.control.robot_step import RobotStep
@@ -20,8 +21,9 @@ KEPT = 64  # newest mode changes and trips that are told
 class RobotMonitor:
     """Watches the cycles of one robot; changes nothing."""
 
-    def __init__(self, step: RobotStep) -> None:
-        self._step = step
+    def __init__(self, step: RobotStep, hardware: Callable[[], Mapping[str, Any]] = dict) -> None:
+        """Watch ``step``; ``hardware`` returns what the robot reports of itself."""
+        self._step, self._hardware = step, hardware
         self.mode_text = ""
         self._modes: deque[tuple[str, int]] = deque(maxlen=KEPT)
         self._trips: deque[dict[str, Any]] = deque(maxlen=KEPT)
@@ -73,9 +75,13 @@ class RobotMonitor:
         return bytes(WARN if self._step.refusals else OK)
 
     def message(self) -> str:
-        """Return one line: the mode, and why, if a trip is latched."""
-        why = "; ".join(f"{trip.name}: {trip.detail}" for trip in self._step.trips)
-        return f"{self.mode_text}: {why}" if why else self.mode_text
+        """Return one line: whether the motors hear us, the mode, and why, if a trip is latched."""
+        hardware = self._hardware()
+        why = [f"{trip.name}: {trip.detail}" for trip in self._step.trips]
+        if hardware.get("taking_control"):
+            why = [f"taking control: {hardware['taking_control']}"]
+        text = f"{self.mode_text}: {'; '.join(why)}" if why else self.mode_text
+        return f"DRY RUN, {text}" if hardware.get("dry_run") else text
 
     def values(self) -> dict[str, Any]:
         """Return all numbers, for /diagnostics and reports."""
@@ -97,6 +103,7 @@ class RobotMonitor:
             "modes": list(self._modes),
             "trips": list(self._trips),
             "latched": [trip.name for trip in step.trips],
+            "hardware": dict(self._hardware()),
         }
 
     def _fall(self, record: RobotRecord, truth: GroundTruth | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from rclpy.node import Node
@@ -22,6 +23,7 @@ from robot_policies.nodes.clock import check_clock
 from robot_policies.nodes.conversions import joint_command, to_ns
 from robot_policies.nodes.diagnostics import Diagnostics
 from robot_policies.nodes.lockstep import Sensors
+from robot_policies.nodes.robot_health import HealthPort
 from robot_policies.nodes.robot_monitor import RobotMonitor
 from robot_policies.nodes.robot_publishers import RobotPublishers
 from robot_policies.nodes.robot_requests import RobotRequests
@@ -46,9 +48,10 @@ class RobotNode:
         self._node, self._stop = node, stop
         options, lockstep, speed = _options(node)
         spec = load_robot_spec(_text(node, "robot"))
-        self._step = RobotStep(spec, load_safety(_text(node, "safety") or spec.name, spec))
+        limits = load_safety(_text(node, "safety") or spec.name, spec)
         self._spinner = Spinner(node)
         self._robot: Robot = resources.plugin("robots", _text(node, "backend"))(spec, options)
+        self._step = RobotStep(self._robot.spec, limits.at_rate(self._robot.spec.state_rate / spec.state_rate))
         wait_kind = LockstepWait(self._spinner, speed, self._robot.now_ns) if lockstep else None
         self._wait = wait_kind or RealTimeWait(self._spinner, self._robot.now_ns)
         self._lockstep = lockstep
@@ -57,7 +60,8 @@ class RobotNode:
         prefix = _text(node, "frame_prefix")
         with_clock = lockstep and bool(node.get_parameter("publish_clock").value)
         self._topics = RobotPublishers(node, spec, prefix, self._truth is not None, with_clock)
-        self._monitor = RobotMonitor(self._step)
+        self._health = HealthPort(node, self._robot, self._step, self._robot.now_ns)
+        self._monitor = RobotMonitor(self._step, self._health.report)
         self._diagnostics = Diagnostics(node, spec.name)
         self._requests = RobotRequests(node, self._step, self._robot.now_ns, self._wait.expect)
         refuse_unknown_parameters(node)
@@ -103,13 +107,14 @@ class RobotNode:
             self._sensors.wait(state.stamp_ns)
         self._monitor.published(state.stamp_ns, robot.now_ns())
         self._topics.state(state)
-        record = step.cycle(state, robot.now_ns(), None if self._lockstep else time.monotonic_ns())
+        record = step.cycle(state, robot.now_ns(), None if self._lockstep else time.monotonic_ns(), self._health.read())
         self._topics.sent(robot.write(record.safe))
         if self._sensors is None:
             self._topics.base(state, truth)
         if step.lease is None:
             self._wait.expect(None)
         self._wait.published(state.stamp_ns)
+        self._health.publish(state.stamp_ns)
         changed = self._monitor.cycle(record, truth, time.monotonic_ns() - begun)
         self._tell(changed, state.stamp_ns)
 
@@ -121,7 +126,9 @@ class RobotNode:
             self._lost_ns = now_ns
         elif now_ns - self._lost_ns > LOST_LIMIT * 1e9:
             raise error
-        self._topics.sent(self._robot.write(self._step.cycle_without_state(str(error), now_ns)))
+        command = self._step.cycle_without_state(str(error), now_ns)
+        with suppress(RobotError):  # what cannot be read, perhaps cannot be written either; the first error was told
+            self._topics.sent(self._robot.write(command))
         monitor = self._monitor
         self._diagnostics.publish(now_ns, monitor.level(), str(error), monitor.values())
         self._spinner.spin_for(1.0 / self._step.spec.state_rate)

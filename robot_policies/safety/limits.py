@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -78,6 +78,10 @@ class SafetyLimits:
     feet: int  # how many feet a state reports
     landings: Landings
     health: HealthLimits | None = None
+
+    def at_rate(self, factor: float) -> SafetyLimits:
+        """Return the limits for ``factor`` as many cycles per second: what is counted in cycles lasts as long."""
+        return replace(self, clamp_cycles=max(round(self.clamp_cycles * factor), 1))
 
 
 def load_safety(name_or_path: str | Path, spec: RobotSpec) -> SafetyLimits:
