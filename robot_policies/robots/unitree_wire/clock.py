@@ -1,9 +1,9 @@
 """From the robot's ticks to stamps of this machine.
 
-A state that waited on its way would be stamped too new on receipt, and a stream that lags would look fresh. So a stamp
-is the tick, plus the smallest difference between receipt and tick of the last one to two seconds: the way of the
-fastest state. Two crystals part by 0.1 ms in that time (at 50 ppm); that is what a stamp may be wrong by, and it is never
-later than the receipt.
+A state that waited on its way would be stamped too new on receipt, and a stream that lags would look fresh. So a
+stamp is the tick, plus the smallest difference between receipt and tick of the last one to two seconds: the way of
+the fastest state. In that time two crystals part by 0.1 ms (at 50 ppm), which is how far a stamp may be wrong; it is
+never later than the receipt.
 """
 
 from __future__ import annotations
