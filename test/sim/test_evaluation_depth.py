@@ -2,76 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from helpers.bundles import README, contract_of
-from helpers.networks import model_bytes
 from helpers.offline import SPEC
-from onnx import helper
+from helpers.seeing import seeing_bundle
 
 from robot_policies.bundle.load import Bundle
-from robot_policies.bundle.write import write_bundle
-from robot_policies.sensor_spec import load_depth_sensor
 from sim2real.evaluation.course import load_course
 from sim2real.evaluation.episode import Job, build, run_episode
 from sim2real.evaluation.world import simulated_cameras
 
 STILL = (0.0, 0.0, 0.0)
-ROWS, COLUMNS = 6, 8
-
-
-def seeing_contract() -> dict[str, Any]:
-    """A policy that holds the stand pose, and whose encoder reads the robot's own camera, resized to 6 x 8."""
-    contract, sensor = contract_of(SPEC), load_depth_sensor("d435")
-    source = [{"depth": "depth"}]
-    encoder = {
-        "name": "encoder",
-        "file": "encoder.onnx",
-        "period": 5,
-        "inputs": [{"name": "image", "shape": [1, ROWS * COLUMNS], "source": source}],
-        "outputs": [{"name": "latent", "shape": [1, 2]}],
-    }
-    contract["networks"].insert(0, encoder)
-    actor = contract["networks"][1]["inputs"][0]
-    actor["shape"] = [1, actor["shape"][1] + 2]
-    actor["source"].append({"network": "encoder", "output": "latent"})
-    contract["limits"]["inputs"]["depth"] = {"max_age": 0.25, "lost": "landing"}
-    names = ("width", "height", "fx", "fy", "cx", "cy")
-    contract["depth"] = {
-        "depth": {
-            "sensor": "d435", "intrinsics": {name: getattr(sensor, name) for name in names},
-            "pose": {"position": [0.355, 0.0, 0.065], "pitch": 0.3927}, "crop": [0, 0, 0, 0], "size": [ROWS, COLUMNS],
-            "interpolation": "area", "near": 0.0, "far": 3.0, "invalid": "far", "scale": 1.0, "offset": 0.0,
-            "rate": 30.0, "delay": [0.08, 0.142],
-        }
-    }  # fmt: skip
-    index = SPEC.joint_index(contract["joints"]["names"])
-    gains = {"stiffness": SPEC.stand_stiffness[index].tolist(), "damping": SPEC.stand_damping[index].tolist()}
-    contract["joints"] |= gains
-    contract["action"]["offset"] = SPEC.poses["stand"][index].tolist()
-    return contract
 
 
 @pytest.fixture(scope="module")
 def seeing(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    contract = seeing_contract()
-    size = contract["networks"][1]["inputs"][0]["shape"][1]
-    zero = {"w": np.zeros((size, 12), np.float32), "b": np.zeros(12, np.float32)}
-    files = {
-        "encoder.onnx": model_bytes(
-            [helper.make_node("MatMul", ["image", "w"], ["latent"])],
-            {"image": [1, ROWS * COLUMNS]},
-            {"latent": [1, 2]},
-            {"w": np.ones((ROWS * COLUMNS, 2), np.float32)},
-        ),
-        "actor.onnx": model_bytes(
-            [helper.make_node("Gemm", ["obs", "w", "b"], ["actions"])], {"obs": [1, size]}, {"actions": [1, 12]}, zero
-        ),
-        "README.md": README,
-    }
-    return write_bundle(tmp_path_factory.mktemp("bundles") / "seeing", contract, files, SPEC, ticks=32)
+    return seeing_bundle(tmp_path_factory.mktemp("bundles") / "seeing", SPEC)
 
 
 def job_of(bundle: Bundle, name: str, difficulty: float) -> Job:
