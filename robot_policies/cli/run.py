@@ -23,12 +23,14 @@ from robot_policies.nodes.processes import Processes, set_discovery_defaults
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
 
-HELP = "run a policy on a simulated robot through ROS 2 nodes"
+HELP = "run a policy on a robot, simulated or real, through ROS 2 nodes"
+BRINGUP = "sim"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``run``."""
-    parser.add_argument("--bringup", default="sim", help="a file of config/bringup (default: %(default)s)")
+    parser.add_argument("--bringup", help=f"a file of config/bringup (default: the backend's own, or {BRINGUP})")
+    parser.add_argument("--backend", help="what the robot is behind: mujoco, mock, unitree ...")
     parser.add_argument("--robot", help="a file of config/robots")
     parser.add_argument("--policy", help="a bundle: name or folder")
     parser.add_argument("--companion", help="a blind bundle to switch to while the robot moves: name or folder")
@@ -43,12 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--velocity", help="VX,VY,WZ [m/s, m/s, rad/s] to command (default: none, use a teleop)")
     parser.add_argument("--waypoints", type=Path, metavar="FILE", help="points to go to, instead of a velocity")
     parser.add_argument("--json", type=Path, help="write the report to this file")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="as NAME:=VALUE")
     parser.add_argument("arguments", nargs="*", metavar="NAME:=VALUE", help="other arguments of the bring-up")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run until the time is over or Ctrl-C; 0 if the robot did what it should, 1 if not, 2 for a wrong argument."""
-    bringup = load_bringup(args.bringup)
+    bringup = load_bringup(args.bringup or bringup_of(args.backend))
     given, velocity = given_arguments(args, bringup), _velocity(args.velocity)
     values = {**bringup.arguments, **given}
     resolved = bringup.resolve(given)
@@ -80,15 +83,20 @@ def main(args: argparse.Namespace) -> int:
     return 0 if report["ok"] else 1
 
 
+def bringup_of(backend: str | None) -> str:
+    """Return the bring-up that a backend runs in: the one of its name, or that of simulators."""
+    return backend if backend in dict(resources.listing("bringup")) else BRINGUP
+
+
 def given_arguments(args: argparse.Namespace, bringup: Bringup) -> dict[str, Any]:
     """Return the arguments of ``bringup`` that the command line gives. Raises ``ResourceError``."""
     given: dict[str, Any] = {"browser": args.browser} if "browser" in bringup.arguments else {}
-    for text in args.arguments:
-        name, separator, value = text.partition(":=")
+    for text, sign in [*((text, ":=") for text in args.arguments), *((text, "=") for text in args.set)]:
+        name, separator, value = text.partition(sign)
         if not separator:
-            raise ResourceError(expected("an argument of the bring-up", text, "NAME:=VALUE"))
+            raise ResourceError(expected("an argument of the bring-up", text, f"NAME{sign}VALUE"))
         given[name] = value
-    for name in ("robot", "policy", "companion", "terrain"):
+    for name in ("robot", "policy", "companion", "backend", "terrain"):
         if getattr(args, name) is not None:
             given[name] = getattr(args, name)
     if args.waypoints is not None:

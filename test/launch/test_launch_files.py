@@ -25,7 +25,7 @@ from robot_policies.exceptions import ResourceError
 from robot_policies.nodes.bringup import load_bringup
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = {"sim": ROOT / "launch" / "sim.launch.py", "policy": ROOT / "launch" / "policy.launch.py"}
+FILES = {name: ROOT / "launch" / f"{name}.launch.py" for name in ("sim", "policy", "unitree")}
 
 
 class Recorded:

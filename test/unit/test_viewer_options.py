@@ -18,7 +18,7 @@ def resolved(*words: str, verb: Any = run) -> dict[str, dict[str, Any]]:
     parser = argparse.ArgumentParser()
     verb.add_arguments(parser)
     args = parser.parse_args(list(words))
-    bringup = load_bringup(args.bringup)
+    bringup = load_bringup(args.bringup or run.bringup_of(args.backend))
     given = run.given_arguments(args, bringup)
     return {process.name: process.parameters for process in bringup.resolve(given)}
 
