@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Literal, Optional
 
 import numpy as np
 from pydantic import Field
@@ -50,7 +50,7 @@ class UnitreeOptions:
     interface: str = ""  # the network interface that the robot is on; there is no default
     armed: bool = False  # True: take the robot's motors over and command them; False: a dry run
     domain: Annotated[int, Field(ge=0, le=230)] = 0  # DDS domain; robots use 0
-    multicast: Optional[bool] = None  # null: everywhere but on the loopback interface
+    multicast: Literal["auto", "on", "off"] = "auto"  # auto: on, but for the loopback interface
     peers: str = ""  # addresses to look for participants at besides, with commas between
     timeout: Annotated[float, Field(gt=0, le=60)] = 5.0  # [s] until the first LowState
     rate: Optional[Annotated[float, Field(gt=0)]] = None  # [Hz] of the cycle; null: that of the robot

@@ -74,6 +74,7 @@ class Peer:
         # What a test may set.
         self.publish, self.bad_crc, self.frozen, self.delay, self.jump = True, False, False, 0.0, 0
         self.mode, self.answers, self.obeys = "normal", True, True
+        self.follows = False  # joints go where a command says
         self.rival_writer, self.rival_sends, self.another_kind, self.motor_12 = False, False, False, 0.0
         self.joint_pos, self.temperature, self.soc, self.lost, self.remote = [0.0, 0.67, -1.3] * 4, 35, 80, 0, [0] * 40
         self._made: dict[str, Any] = {}
@@ -119,6 +120,8 @@ class Peer:
     def _command(self, sample: Any) -> None:
         right = sample.crc == self.crc.Crc(sample)
         self.got["commands" if right else "bad"] += 1
+        if self.follows and right and sample.motor_cmd[0].kp > 0.0:
+            self.joint_pos = [motor.q for motor in sample.motor_cmd[:12]]
         self.got["first_at"] = self.got["first_at"] or {"mode": self.mode, "calls": list(self.got["calls"])}
         self.got["last"] = {
             "head": list(sample.head),

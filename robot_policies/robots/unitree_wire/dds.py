@@ -102,8 +102,8 @@ class Reader:
 class Link:
     """One participant in one domain."""
 
-    def __init__(self, interface: str, domain: int, multicast: bool | None, peers: tuple[str, ...]) -> None:
-        """Join ``domain`` through ``interface``; ``multicast`` None: wherever the interface is not the loopback.
+    def __init__(self, interface: str, domain: int, multicast: str, peers: tuple[str, ...]) -> None:
+        """Join ``domain`` through ``interface``; ``multicast`` on, off or auto (but on the loopback).
 
         Raises:
             RobotError: no such interface, or this process has a domain of that number already.
@@ -111,7 +111,7 @@ class Link:
         check_interface(interface)
         describe_as_0_10()
         self.where = f"domain {domain} through {interface}"
-        by_multicast = interface != LOOPBACK if multicast is None else multicast
+        by_multicast = interface != LOOPBACK if multicast == "auto" else multicast == "on"
         asked = ("127.0.0.1", *peers) if interface == LOOPBACK else peers
         try:
             self._domain = Domain(domain, configuration(interface, by_multicast, asked))
