@@ -48,12 +48,13 @@ class DelayWatch:
         self.fault = self._judge() if self.ready else None
 
     def values(self) -> dict[str, Any]:
-        """Return the percentiles [ms] of the newest images, how many they are, and what was trained for [ms]."""
+        """Return percentiles of the newest images and what was trained for [ms], and whether they are known to fit."""
         if not self._ages:
-            return {"n": 0}
+            return {"n": 0, "as_trained": False}
         low, middle, high = (round(age * 1e-6, 3) for age in self._points())
         trained = [round(1e3 * value, 3) for value in self._trained]
-        return {"n": len(self._ages), "p5": low, "p50": middle, "p95": high, "trained": trained}
+        fits = self.ready and self.fault is None
+        return {"n": len(self._ages), "p5": low, "p50": middle, "p95": high, "trained": trained, "as_trained": fits}
 
     def _points(self) -> tuple[int, int, int]:
         """Return the 5 %, 50 % and 95 % points [ns]."""

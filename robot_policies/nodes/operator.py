@@ -29,6 +29,7 @@ from robot_policies.nodes.velocity_source import VelocitySource
 
 VELOCITY_PERIOD_NS = 100_000_000  # well within the usual 0.5 s limit of a velocity command's age
 ANSWER_LIMIT = 5.0  # [s]
+IMAGES_LIMIT = 10.0  # [s] for a camera process to start on a busy machine, and to give enough images
 
 Check = Callable[[], None]  # raises when a process of the bring-up has ended
 
@@ -72,8 +73,9 @@ class Operator:
 
     def activate(self) -> None:
         """Configure and activate the policy node. Raises ``RobotError`` with its reason."""
-        for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
-            self._change(transition)
+        self._change(Transition.TRANSITION_CONFIGURE)
+        self._await_images()
+        self._change(Transition.TRANSITION_ACTIVATE)
         self.wait(lambda: self.robot.get("mode") == "active", ANSWER_LIMIT, "mode active")
         self.track.begin(next(stamp for mode, stamp in reversed(self.robot["modes"]) if mode == "active"))
 
@@ -122,6 +124,19 @@ class Operator:
         """Stop serving."""
         self._spinner.close()
         self._node.destroy_node()
+
+    def _await_images(self) -> None:
+        """Wait for images that come as the policy was trained on, as a camera that starts may be late at first.
+
+        After a while the policy node is asked anyway: whether it may begin, and why not, is for it to say.
+        """
+        if self.policy.get("reads_depth"):
+            end = time.monotonic() + IMAGES_LIMIT
+            self.wait(lambda: self._images_fit() or time.monotonic() > end, 2 * IMAGES_LIMIT, "images")
+
+    def _images_fit(self) -> bool:
+        delays = self.policy.get("depth_delay_ms", {})
+        return bool(delays) and all(each["as_trained"] for each in delays.values())
 
     def _change(self, transition: int) -> None:
         self.call(self._transition, ChangeState.Request(transition=Transition(id=transition)))

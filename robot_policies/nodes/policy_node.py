@@ -218,6 +218,7 @@ class PolicyNode(LifecycleNode):
     def tell(self) -> None:
         """Publish the diagnostics now."""
         values = {"active": self._active, "policy": self._bundle.contract.name, **self._monitor.values()}
+        values["reads_depth"] = bool(self._bundle.contract.depth)
         level, message = (OK, "active" if self._active else "inactive")
         if hasattr(self, "_states"):
             topics, states = self._topics, self._states

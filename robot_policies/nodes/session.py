@@ -89,6 +89,7 @@ class Session:
             "lateness_ms": robot.get("lateness_ms"),
             "tick_ms": policy.get("tick_ms"),
             "cycle_ms": robot.get("cycle_ms"),
+            **{key: value for key, value in policy.items() if key.startswith("depth_")},
             "clamps": robot.get("clamps", {}),
             "refusals": robot.get("refusals", {}),
             "modes": [{"mode": mode, "stamp_ns": stamp} for mode, stamp in robot.get("modes", [])],

@@ -12,15 +12,16 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, JointState, TimeReference
 
+from robot_policies.contract import DepthIntrinsics
 from robot_policies.control.pacing import freeze_garbage
 from robot_policies.control.timing import Percentiles
 from robot_policies.exceptions import InputError
+from robot_policies.nodes.camera_messages import CameraMessages
 from robot_policies.nodes.conversions import joint_array, set_stamp, to_ns, wxyz
 from robot_policies.nodes.diagnostics import OK, WARN, Diagnostics
 from robot_policies.nodes.lockstep import Horizon
@@ -28,38 +29,28 @@ from robot_policies.nodes.parameters import parameter
 from robot_policies.nodes.runtime import RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.types import Array, DepthImage, owned
-from sim2real.mujoco.camera_profile import CameraOptions, CameraProfile, camera_profile
+from sim2real.mujoco.camera_profile import CameraOptions, camera_profile
 from sim2real.mujoco.depth_camera import BasePose, create
 
-# Reliable and deep, unlike other readers of sensors: in lockstep no state may be lost, as one of them is captured.
-KEPT = 128  # states that may wait, or of which a part is waited for
-STATES = QoSProfile(depth=KEPT, reliability=QoSReliabilityPolicy.RELIABLE)
+# States that may wait, or of which a part is waited for. In lockstep none may be lost, as one of them is captured; in
+# real time old ones are of no use to a camera that has fallen behind.
+KEPT, KEPT_REAL_TIME = 128, 16
 AHEAD_NS = 250_000_000  # [ns] that the simulator may be ahead, in lockstep: far fewer states than may wait
 REPORT_PERIOD = 1.0  # [s]
 
 
-class CameraMessages:
+class SimulatedCameraMessages(CameraMessages):
     """The image, its camera_info and when it was due, built once."""
 
-    def __init__(self, profile: CameraProfile, frame: str) -> None:
-        k = profile.intrinsics
-        self.image = Image(height=k.height, width=k.width, encoding="32FC1", step=4 * k.width)
-        self.image.is_bigendian = int(sys.byteorder == "big")
-        self.image.data = bytes(4 * k.width * k.height)
-        self._pixels = np.frombuffer(self.image.data, np.float32)
-        self.info = CameraInfo(height=k.height, width=k.width, distortion_model="plumb_bob", d=[0.0] * 5)
-        self.info.k = [k.fx, 0.0, k.cx, 0.0, k.fy, k.cy, 0.0, 0.0, 1.0]
-        self.info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
-        self.info.p = [k.fx, 0.0, k.cx, 0.0, 0.0, k.fy, k.cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    def __init__(self, k: DepthIntrinsics, frame: str) -> None:
+        super().__init__(k, frame)
         self.due = TimeReference(source="configured delay")
-        for message in (self.image, self.info, self.due):
-            message.header.frame_id = frame
+        self.due.header.frame_id = frame
 
-    def fill(self, image: DepthImage, due_ns: int) -> None:
+    def fill_due(self, image: DepthImage, due_ns: int) -> None:
         """Write an image with its stamp into all messages, and the moment [ns] at which its delay was over."""
-        self._pixels[:] = image.depth.ravel()
-        for message in (self.image, self.info, self.due):
-            set_stamp(message.header.stamp, image.stamp_ns)
+        self.fill(image)
+        set_stamp(self.due.header.stamp, image.stamp_ns)
         set_stamp(self.due.time_ref, due_ns)
 
 
@@ -74,7 +65,7 @@ class DepthCameraNode(Node):
         refuse_unknown_parameters(self)
         self._camera = create(self._spec, options)
         profile = self._camera.profile
-        self._messages = CameraMessages(profile, prefix + profile.mount.frame)
+        self._messages = SimulatedCameraMessages(profile.intrinsics, prefix + profile.mount.frame)
         # A robot's only camera has the plain topic; of several, each is told apart by its name in the robot file.
         topic = "depth" if len(self._spec.sensors.depth) == 1 else f"{profile.name}/depth"
         self._image = self.create_publisher(Image, f"{topic}/image_rect", RELIABLE)
@@ -87,8 +78,10 @@ class DepthCameraNode(Node):
         self._newest_ns = -1
         self._capturing_ns: int | None = None
         self._horizon = Horizon(self) if bool(self.get_parameter("use_sim_time").value) else None
-        self.create_subscription(Odometry, "ground_truth/odom", self._on_base, STATES)
-        self.create_subscription(JointState, "joint_states", self._on_joints, STATES)
+        kept = KEPT_REAL_TIME if self._horizon is None else KEPT
+        states = QoSProfile(depth=kept, reliability=QoSReliabilityPolicy.RELIABLE)
+        self.create_subscription(Odometry, "ground_truth/odom", self._on_base, states)
+        self.create_subscription(JointState, "joint_states", self._on_joints, states)
 
     def _options(self) -> dict[str, Any]:
         """Declare what the robot file decides with its values as defaults, so that they can be seen and changed."""
@@ -165,7 +158,7 @@ class DepthCameraNode(Node):
         if self._newest_ns < 0 or any(stamp_ns < now_ns for stamp_ns in self._parts):
             return
         for due_ns, image in self._camera.release(now_ns):
-            self._messages.fill(image, due_ns)
+            self._messages.fill_due(image, due_ns)
             self._due.publish(self._messages.due)
             self._image.publish(self._messages.image)
             self._info.publish(self._messages.info)

@@ -56,7 +56,9 @@ def test_the_numbers_are_those_that_were_measured() -> None:
     for number, age in enumerate([*range(151, 181)]):
         found.see(number * 40 * MS, (number * 40 + age) * MS)
     assert found.fault is not None and "found 152 to 179 ms (5 % and 95 % of 30 images)" in found.fault
-    assert found.values() == {"n": 30, "p5": 152.0, "p50": 166.0, "p95": 179.0, "trained": [80.0, 142.0]}
+    told = {"n": 30, "p5": 152.0, "p50": 166.0, "p95": 179.0, "trained": [80.0, 142.0], "as_trained": False}
+    assert found.values() == told
+    assert seen([100.0] * 30).values()["as_trained"]
 
 
 @pytest.mark.parametrize("count", range(1, 3))
@@ -93,7 +95,7 @@ def test_an_image_counts_once_and_not_from_the_future() -> None:
         found.see(0, (100 + 20 * tick) * MS)
     found.see(900 * MS, 800 * MS)
     assert found.values()["n"] == 1 and found.values()["p50"] == 100.0
-    assert watch().values() == {"n": 0}
+    assert watch().values() == {"n": 0, "as_trained": False}
 
 
 def test_a_clock_that_is_set_back_begins_anew() -> None:
