@@ -15,6 +15,7 @@ NODES = {
     "waypoint_node": "robot_policies.nodes.waypoint_node:main",
     "viewer_node": "robot_policies.nodes.viewer_node:main",
     "depth_camera_node": "sim2real.bridges.depth_camera_node:main",
+    "camera_node": "robot_policies.nodes.camera_node:main",
     "firmware_node": "sim2real.bridges.firmware_node:main",
 }
 ENTRY_POINTS = {
@@ -29,6 +30,7 @@ ENTRY_POINTS = {
         "list = robot_policies.cli.list",
         "check = robot_policies.cli.check",
         "import = robot_policies.cli.import_",
+        "doctor = robot_policies.cli.doctor",
         "bench = sim2real.benchmark.command",
         "eval = sim2real.evaluation.command",
         "firmware = sim2real.firmware.command",
@@ -40,7 +42,10 @@ ENTRY_POINTS = {
         "unitree = robot_policies.robots.unitree:create",
         "unitree_legged = robot_policies.robots.unitree_legged:create",
     ],
-    "robot_policies.cameras": ["mujoco = sim2real.mujoco.depth_camera:create"],
+    "robot_policies.cameras": [
+        "mujoco = sim2real.mujoco.depth_camera:create",
+        "realsense = robot_policies.cameras.realsense:create",
+    ],
     "robot_policies.policies": [
         "velocity = robot_policies.policies.velocity:VelocityPolicy",
         "parkour = robot_policies.policies.parkour:ParkourPolicy",
@@ -103,6 +108,7 @@ setup(
         "ros": ROS,
         "unitree": ["cyclonedds==11.0.1", "unitree-sdk2py-dimos==1.0.3"],  # the second asks for OpenCV, and needs none
         "train": ["torch==2.13.0", "rsl-rl-lib==5.5.1", "tensorboard", "matplotlib>=3.10"],
+        "realsense": ["pyrealsense2==2.59.1.11053"],  # needs libusb-1.0-0 of the system
         "gpu": ["mujoco-warp==3.17.0", "warp-lang==1.19.0"],  # of the same number as mujoco
         "test": ["pytest>=7.4,<8.4", "hypothesis"],  # launch_testing and launch_pytest break at pytest 8.4
     },

@@ -63,7 +63,7 @@ def test_every_fault_is_a_line_on_standard_error(folder: Path) -> None:
     ("arguments", "message"),
     [
         (("nosuch",), "robot-policies: a bundle named 'nosuch'; found none; valid: "),
-        (("{folder}", "--robot", "go3"), "robot-policies: a robot named 'go3'; found none; valid: g1, go2"),
+        (("{folder}", "--robot", "go3"), "robot-policies: a robot named 'go3'; found none; valid: g1, go1, go2"),
         (("{folder}", "--robot", "g1"), "tiny: robot: g1, the robot asked for; found go2; valid: a bundle for g1"),
         ((), "robot-policies check: the following arguments are required: BUNDLE"),
     ],

@@ -141,7 +141,7 @@ def test_it_keeps_its_rate_and_its_faults_survive_the_wire(probe: Probe, domain:
 @pytest.mark.parametrize(
     ("parameter", "says"),
     [
-        ("robot:=go3", "a robot named 'go3'; found none; valid: g1, go2"),
+        ("robot:=go3", "a robot named 'go3'; found none; valid: g1, go1, go2"),
         ("robot:=g1", "a depth camera of the robot g1"),
         ("terrain:=moon", "found 'moon'; valid: flat"),
         ("sensor:=d999", "a sensor named 'd999'"),

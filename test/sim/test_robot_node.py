@@ -38,7 +38,7 @@ def stack() -> Iterator[Stack]:
     ("parameter", "words"),
     [
         ("robott:=go2", ("robott", "frame_prefix", "robot,")),
-        ("robot:=go9", ("go9", "g1, go2")),
+        ("robot:=go9", ("go9", "g1, go1, go2")),
         ("backend:=gazebo9", ("gazebo9", "mock", "mujoco")),
         ("safety:=nowhere", ("nowhere", "go2")),
         ("clock:=lunar", ("lunar", "real, lockstep")),

@@ -67,7 +67,7 @@ def start(domain: int, *arguments: object) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--robot", "go9"), ("go9", "g1, go2")),
+        (("--robot", "go9"), ("go9", "g1, go1, go2")),
         (("--policy", "nowhere"), ("nowhere",)),
         (("--robot", "g1"), ("g1", "go2")),
         (("--bringup", "moonbase"), ("moonbase", "sim")),

@@ -1,0 +1,1 @@
+"""Depth cameras of real robots, and the interface that they share."""
