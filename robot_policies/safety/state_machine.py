@@ -79,13 +79,16 @@ class StateMachine:
     def trip(self, name: str, detail: str, now_ns: int, lasting: bool = False) -> None:
         """Latch a trip and land as the safety file says. A trip in a stiff landing always leaves damping.
 
-        A ``lasting`` cause, such as heat, trips once: it may not cut short the landing that it led to.
+        A ``lasting`` cause, such as heat, trips once: it may not cut short the landing that it led to. While disarmed it
+        does not trip at all: as long as it lasts, it is a fault over which nobody can arm.
 
         Raises:
             ValueError: no such trip.
         """
         if name not in TRIPS:
             raise ValueError(expected("name of a trip", repr(name), TRIPS))
+        if lasting and self.mode is Mode.DISARMED:
+            return
         landing = self._landings[name, self.mode]
         latched = any(trip.name == name for trip in self.trips)
         if latched and (lasting or landing in (self.landing, NONE)):
