@@ -72,7 +72,7 @@ class UnitreeRobot:
         self._period_ns = round(1e9 / self.spec.state_rate)
         self._clock = TickClock(round(hardware.tick * 1e9), round(1e9 / hardware.rate))
         self._refused: Counter[str] = Counter()
-        self._refusal = ""
+        self._refusal = self._why = ""  # ever, and since the last state that was taken
         self._image: Image = STATE.new()
         self._lost = False
         self._command = _empty_command(hardware.motor_mode)
@@ -100,7 +100,7 @@ class UnitreeRobot:
         self._lost = state is None
         if state is None:
             self._due_ns = 0
-            why = f"; last refused: {self._refusal}" if self._refusal else ""
+            why = f"; refused since: {self._why}" if self._why else ""
             raise RobotError(f"no new {STATE_TOPIC} for {LOST_NS / 1e6:g} ms{why}")
         self._state = state
         self._due_ns = state.stamp_ns + self._period_ns - LEAD_NS
@@ -158,7 +158,7 @@ class UnitreeRobot:
         end_ns = time.monotonic_ns() + timeout_ns
         state = self._next(end_ns)
         if state is None:
-            found = self._refusal or self._link.seen()
+            found = self._why or self._link.seen()
             valid = "a robot that is switched on, the interface that its cable is in, an address in its network"
             asked = f"{STATE_TOPIC} in {self._link.where} within {timeout_ns / 1e9:g} s"
             raise RobotError(expected(asked, found, valid))
@@ -181,13 +181,13 @@ class UnitreeRobot:
             image = STATE.decode(payload)
         except InputError as error:
             self._refused[str(error).partition(";")[0]] += 1
-            self._refusal = str(error)
+            self._refusal = self._why = str(error)
             return None
         stamp_ns = self._clock.stamp(int(image["tick"]), received_ns)
         if stamp_ns is None:
-            self._refusal = f"tick {int(image['tick'])}: not newer than that of the last state"
+            self._why = f"tick {int(image['tick'])}: not newer than that of the last state"
             return None
-        self._image = image
+        self._image, self._why = image, ""
         return robot_state(image, stamp_ns + time.time_ns() - time.monotonic_ns(), self._places)
 
     def _lies(self) -> bool:
