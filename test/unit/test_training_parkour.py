@@ -80,7 +80,6 @@ def test_the_scan_is_the_ground_in_front_in_the_frame_of_the_heading(env: Parkou
 
 
 def test_the_ground_and_the_path_are_looked_at_at_ten_hertz(env: ParkourEnv) -> None:
-    env._phase[:] = 0
     changes = []
     for _ in range(15):
         before = env._seen.copy()
@@ -158,19 +157,37 @@ def test_terms(env: ParkourEnv) -> None:
     assert set(GO2_PARKOUR.rewards) <= set(TERMS) | set(SHARED)
 
 
+def test_some_robots_stop_for_a_while_and_standing_is_what_they_gain_by(env: ParkourEnv) -> None:
+    asked = env._speed.copy()
+    env._pause[2] = 0.05
+    stands = [idle(env).views.groups["proprio"][2, 42] == 0.0 for _ in range(5)]
+    assert stands == [True, True, False, False, False]
+    np.testing.assert_array_equal(env.command[:, 0], asked)
+    still, gait = replace(env.motion, base_lin_vel=np.zeros((8, 3))), env._memory.gait(env.command)
+    goal = replace(GOAL, asked=np.zeros(1))
+    assert TERMS["goal_vel"](still, gait, goal)[0] == 1.0
+    moves = replace(env.motion, base_lin_vel=np.full((8, 3), 0.4))
+    assert TERMS["goal_vel"](moves, gait, goal)[0] < 0.05
+    env.rng = np.random.default_rng(1)
+    share = []
+    for _ in range(400):
+        idle(env)
+        share.append((env.command[:, 0] == 0.0).mean())
+    assert 0.02 < np.mean(share) < 0.25
+
+
 def test_mirrored_robots_see_mirrored_views(env: ParkourEnv) -> None:
     """Two robots in the mirror of each other, on one lane, under mirrored actions."""
     joints, mirrors = joint_mirror(env.robot.joint_names), env.mirrors()
     env.batch.models[1] = env.batch.models[0]
     env.fleet.which[1] = env.fleet.which[0]
     env._paths._swing[:] = 0.0
-    env._phase[:2] = 0
     env.batch.qpos[:2, :3] = ((0.1, 0.2, 0.36), (0.1, -0.2, 0.36))
     yaw = np.array([0.3, -0.3])
     env.batch.qpos[:2, 3:7] = np.stack([np.cos(yaw / 2), 0 * yaw, 0 * yaw, np.sin(yaw / 2)], axis=1)
     env.batch.qpos[1, 7:] = joints(env.batch.qpos[0, 7:])
     env.batch.qvel[:2] = 0.0
-    env.command[:2, 0] = 0.7
+    env.command[:2, 0] = env._speed[:2] = 0.7
     for step in range(5):
         action = 0.5 * np.sin(np.arange(12) + step)
         both = env.step(np.concatenate([np.stack([action, joints(action)]), np.zeros((6, 12))])).views.groups
