@@ -139,7 +139,7 @@ class StateCheck:
         return None
 
     def _measured(self, state: RobotState) -> tuple[Fault, ...]:
-        limits, stamp_ns = self._limits, state.stamp_ns
+        stamp_ns = state.stamp_ns
         faults: list[Fault] = []
         w, x, y, z = state.base_quat_wxyz.tolist()
         up = 1.0 - 2.0 * (x * x + y * y) / (w * w + x * x + y * y + z * z)  # cosine of the tilt
