@@ -79,7 +79,9 @@ class FirmwareNode(Node):
     def end(self) -> None:
         """Say how the peer did, and close it."""
         status = self.peer.status()
-        self.get_logger().info(f"{status['rate_hz']} Hz, {status['cpu_percent']} % of a core, {status['missed']} missed")
+        self.get_logger().info(
+            f"{status['rate_hz']} Hz, {status['cpu_percent']} % of a core, {status['missed']} missed"
+        )
         self.peer.close()
         self.link.close()
 

@@ -46,15 +46,9 @@ def main(args: argparse.Namespace) -> int:
     for path in filter(None, (args.log, args.json)):
         if not path.absolute().parent.is_dir() or path.is_dir():
             raise RobotError(expected("a file to write", path, "a file in a folder that exists"))
-    stop: list[int] = []
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        stop.append(signum)
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, handle)
     link = robot_link(args.robot, args.interface, args.domain, args.port)
     peer = Peer(robot_spec(args.robot), _options(args))
+    stop = _stop_on_signals()
     where = {"robot": args.robot, "interface": args.interface, "control": peer.control.port}
     print(json.dumps(where | ({"domain": args.domain} if args.robot == "go2" else {"port": args.port})), flush=True)
     prepare(_warn)
@@ -66,6 +60,18 @@ def main(args: argparse.Namespace) -> int:
     return _end(peer, args.json)
 
 
+def _stop_on_signals() -> list[int]:
+    """Return a list that gets the signals that ask for an end."""
+    stop: list[int] = []
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        stop.append(signum)
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, handle)
+    return stop
+
+
 def _end(peer: Peer, path: Path | None) -> int:
     status = peer.status()
     peer.close()
@@ -73,8 +79,8 @@ def _end(peer: Peer, path: Path | None) -> int:
         path.write_text(json.dumps(status, indent=2) + "\n", encoding="utf-8")
     period = status["period_ms"]
     print(
-        f"{status['rate_hz']:.1f} Hz, period p50/p99/max {period['p50']:.2f}/{period['p99']:.2f}/{period['max']:.2f} ms, "
-        f"{status['cpu_percent']:.0f} % of a core, {status['missed']} missed, commands {status['commands']}"
+        f"{status['rate_hz']:.1f} Hz, period p50/p99/max {period['p50']:.2f}/{period['p99']:.2f}/{period['max']:.2f} "
+        f"ms, {status['cpu_percent']:.0f} % of a core, {status['missed']} missed, commands {status['commands']}"
     )
     return 0
 

@@ -1,7 +1,7 @@
 """The side door of a peer: faults, pushes, the remote and questions, as one JSON object a datagram on 127.0.0.1.
 
-It is not on the robot's network, so it works while that is mute. Every request gets one answer, ``{"ok": true, ...}`` or
-``{"ok": false, "error": ...}``. docs/hil.md lists the requests.
+It is not on the robot's network, so it works while that is mute. Every request gets one answer, ``{"ok": true, ...}``
+or ``{"ok": false, "error": ...}``. docs/hil.md lists the requests.
 """
 
 from __future__ import annotations

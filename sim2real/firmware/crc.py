@@ -41,10 +41,13 @@ def _one_byte() -> Words:
     """Return what each byte makes of an empty register."""
     register = np.arange(256, dtype=np.uint32) << np.uint32(24)
     for _ in range(8):
-        register = np.where(register >> np.uint32(31), (register << np.uint32(1)) ^ _POLYNOMIAL, register << np.uint32(1))
+        register = np.where(
+            register >> np.uint32(31), (register << np.uint32(1)) ^ _POLYNOMIAL, register << np.uint32(1)
+        )
     return register
 
 
 def _shifted(register: Words, one_byte: Words) -> Words:
     """Return the registers after a byte of zeros."""
-    return (register << np.uint32(8)) ^ one_byte[register >> np.uint32(24)]
+    shifted: Words = (register << np.uint32(8)) ^ one_byte[register >> np.uint32(24)]
+    return shifted

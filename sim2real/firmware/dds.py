@@ -94,11 +94,11 @@ class Wire:
             self._domain = Domain(domain, domain_xml(interface))
             self._participant = DomainParticipant(domain)
         except DDSException as error:
-            raise RobotError(expected(f"DDS domain {domain} on {interface}", str(error), "0 to 230, not in use")) from error
+            raise RobotError(
+                expected(f"DDS domain {domain} on {interface}", str(error), "0 to 230, not in use")
+            ) from error
         newest = Qos(Policy.Reliability.Reliable(_SECOND_NS // 10), Policy.History.KeepLast(1))
-        foreign = Qos(
-            Policy.Reliability.BestEffort, Policy.History.KeepLast(KEPT), Policy.IgnoreLocal.Participant
-        )
+        foreign = Qos(Policy.Reliability.BestEffort, Policy.History.KeepLast(KEPT), Policy.IgnoreLocal.Participant)
         self._newest = newest
         self._states = DataWriter(self._participant, self._bytes("rt/lowstate", LowState_), newest)
         self._commands = self._bytes("rt/lowcmd", LowCmd_)

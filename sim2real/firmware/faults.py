@@ -122,7 +122,9 @@ class Faults:
 
     def send(self, packet: bytes, now: float) -> list[bytes]:
         """Return what really goes out now, in order, where ``packet`` should."""
-        if self._meets("mute") or (self._meets("drop") and self._random.random() < self.active["drop"].numbers["share"]):
+        if self._meets("mute") or (
+            self._meets("drop") and self._random.random() < self.active["drop"].numbers["share"]
+        ):
             return self._due(now)
         if self._meets("freeze"):
             packet = self._frozen = self._frozen or packet

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from robot_policies.exceptions import RobotError, expected
 from sim2real.firmware.board import PERIOD, Board
 from sim2real.firmware.faults import Faults
-from sim2real.firmware.go1_records import CMD_SIZE, Refused, decode_command, encode_state
+from sim2real.firmware.go1_records import CMD_SIZE, decode_command, encode_state
 from sim2real.firmware.judge import Judge
-from sim2real.firmware.readings import MotorCommand
+from sim2real.firmware.readings import MotorCommand, Refused
 
 LONGEST = 2048  # bytes of a datagram
 # States go to the address of the newest command, for this long after it: an assumption, as is that a command that is

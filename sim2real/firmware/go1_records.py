@@ -1,12 +1,11 @@
-"""LowState and LowCmd of the Go1 and A1 as packed little-endian bytes (found by probing the real SDK: hardware.md 1.7)."""
+"""LowState and LowCmd of the Go1 and A1: packed, little endian; found out by probing the vendor's SDK on loopback."""
 
 from __future__ import annotations
 
 import struct
 
 from sim2real.firmware.crc import word_crc
-from sim2real.firmware.go2_records import Refused
-from sim2real.firmware.readings import MOTORS, SLOTS, MotorCommand, Readings, motor_command
+from sim2real.firmware.readings import MOTORS, SLOTS, MotorCommand, Readings, Refused, motor_command
 
 HEAD = b"\xfe\xef\xff"  # and the level flag: low level
 SERVO = 0x0A  # PMSM in the vendor's headers; 0 is BRAKE

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from sim2real.firmware.board import Board
 from sim2real.firmware.dds import Wire
 from sim2real.firmware.faults import Faults
-from sim2real.firmware.go2_records import Refused, decode_command, encode_command, encode_state
+from sim2real.firmware.go2_records import decode_command, encode_command, encode_state
 from sim2real.firmware.judge import Judge
-from sim2real.firmware.readings import MotorCommand
+from sim2real.firmware.readings import MotorCommand, Refused
 from sim2real.firmware.services import SERVICES
 
 

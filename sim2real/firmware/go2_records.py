@@ -7,10 +7,9 @@ not each struct, so that the first motor sits closer than in C and all that foll
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from sim2real.firmware.crc import word_crc
-from sim2real.firmware.readings import MOTORS, SLOTS, MotorCommand, Readings, motor_command
+from sim2real.firmware.readings import MOTORS, SLOTS, MotorCommand, Readings, Refused, motor_command
 
 LITTLE_ENDIAN = b"\0\1\0\0"  # CDR encapsulation, 4 bytes before the record
 HEAD = (0xFE, 0xEF)
@@ -29,14 +28,7 @@ _FIRST_MOTOR, _MOTOR = 9, 9  # in a command's row: before the motors, and number
 _EMPTY_MOTOR = (0, *(0.0,) * 7, 0, 0, 0, 0)
 CMD_SIZE, STATE_SIZE = _CMD_CDR.size, _STATE_CDR.size  # 808 and 1176 bytes
 
-assert (_CMD_C.size, _STATE_C.size) == (812, 1180), "hardware.md 1.4"
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A command that the robot ignores, and why."""
-
-    reason: str  # size | crc | head | level | mode | not_finite
+assert (_CMD_C.size, _STATE_C.size) == (812, 1180), "as the vendor's classes make them"
 
 
 def encode_state(readings: Readings, crc_error: int = 0) -> bytes:

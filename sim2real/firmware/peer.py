@@ -67,7 +67,9 @@ class Peer:
         """Build the robot. Raises RobotError for what cannot be had."""
         body = Body(spec, options.terrain, options.seed, options.noise, options.look)
         self.board = Board(body, options.mode, options.timeout, options.heat)
-        self._file: TextIO | None = None if options.log is None else options.log.open("w", encoding="utf-8", buffering=1)
+        self._file: TextIO | None = (
+            None if options.log is None else options.log.open("w", encoding="utf-8", buffering=1)
+        )
         self.judge = Judge(self.board, self._file)
         self.faults = Faults(options.impossible)
         self.control = Control(self.board, self.faults, self.judge, options.control)

@@ -59,6 +59,13 @@ class MotorCommand:
     damping: Array  # [N m s/rad]
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A command that the robot ignores, and why."""
+
+    reason: str  # size | crc | head | level | mode | not_finite
+
+
 def motor_command(rows: Sequence[Sequence[float]], servo_mode: int) -> MotorCommand | None:
     """Return the command in ``rows`` of (mode, q, dq, tau, kp, kd), or None where a number is not finite.
 

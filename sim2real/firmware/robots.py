@@ -18,8 +18,8 @@ class Kind:
     impossible: tuple[str, ...] = ()  # faults that its wire cannot carry
 
 
-# There is no model of a Go1 here: its body is a Go2's, which has the same joints in the same order and is 3 kg heavier.
-# Its controllers are chosen with the remote and not over the wire, so that it starts as L1+L2+start leaves it: low level.
+# There is no model of a Go1 here: its body is a Go2's, which has the same joints in the same order and weighs more.
+# Its controllers are chosen with the remote and not over the wire, so it starts as L1+L2+start leaves it: low level.
 ROBOTS = {"go2": Kind("go2", "mcf", ("short",)), "go1": Kind("go2", "released")}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import socket
 import subprocess
@@ -12,8 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.node_process import ROOT, environment, stop
+
+from sim2real.firmware.readings import Readings
 
 SDK = "the Go2's SDK is missing: pip install --no-deps cyclonedds==11.0.1 unitree-sdk2py-dimos==1.0.3"
 
@@ -34,6 +38,36 @@ def free_udp_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def single(rng: random.Random, scale: float) -> float:
+    """Return a number that a 4-byte float holds."""
+    return float(np.float32(rng.uniform(-scale, scale)))
+
+
+def readings(seed: int) -> Readings:
+    """Return a state with a different value in every place."""
+    rng = random.Random(seed)
+    return Readings(
+        tick=rng.randrange(1 << 32),
+        quat_wxyz=[single(rng, 1.0) for _ in range(4)],
+        gyro=[single(rng, 10.0) for _ in range(3)],
+        acc=[single(rng, 50.0) for _ in range(3)],
+        rpy=[single(rng, 3.0) for _ in range(3)],
+        imu_temperature=rng.randrange(100),
+        mode=[rng.randrange(2) for _ in range(12)],
+        pos=[single(rng, 3.0) for _ in range(12)],
+        vel=[single(rng, 30.0) for _ in range(12)],
+        effort=[single(rng, 45.0) for _ in range(12)],
+        temperature=[rng.randrange(120) for _ in range(12)],
+        lost=[rng.randrange(1 << 32) for _ in range(12)],
+        error=[rng.randrange(1 << 32) for _ in range(12)],
+        foot_force=[rng.randrange(-500, 500) for _ in range(4)],
+        soc=rng.randrange(101),
+        current=rng.randrange(-30000, 1000),
+        voltage=rng.uniform(24.0, 33.6),
+        remote=rng.randbytes(40),
+    )
 
 
 class PeerProcess:
@@ -106,7 +140,9 @@ class SdkRobotClient:
         self.states = DataReader(participant, Topic(participant, "rt/lowstate", LowState_), deep)
         commands = Topic(participant, "rt/lowcmd", LowCmd_)
         self.writer = DataWriter(participant, commands, Qos(Policy.Reliability.Reliable(10**8)))
-        self.commands = DataReader(participant, commands, Qos(Policy.History.KeepLast(1000), Policy.IgnoreLocal.Participant))
+        self.commands = DataReader(
+            participant, commands, Qos(Policy.History.KeepLast(1000), Policy.IgnoreLocal.Participant)
+        )
         self.crc = CRC()
 
     def take(self) -> list[Any]:

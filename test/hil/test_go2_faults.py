@@ -235,9 +235,7 @@ def test_tilt_is_seen_by_the_imu_and_the_judge(robot: SimpleNamespace) -> None:
         ({"do": "mode", "name": "dance"}, "normal"),
     ],
 )
-def test_a_wrong_request_is_one_clear_line(
-    robot: SimpleNamespace, request_: dict[str, Any], words: str
-) -> None:
+def test_a_wrong_request_is_one_clear_line(robot: SimpleNamespace, request_: dict[str, Any], words: str) -> None:
     answer = robot.peer.send(**request_)
     assert answer["ok"] is False
     assert words in answer["error"]

@@ -1,0 +1,328 @@
+"""The robot behind the wire: motors, heat, battery, built-in controller, mode machine, judge and faults on the body."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robot_policies.exceptions import InputError, RobotError
+from robot_policies.robot_spec import load_robot_spec
+from sim2real.firmware import services, sport
+from sim2real.firmware.board import PERIOD, SWITCH_TIME, Board
+from sim2real.firmware.body import STEP, Body
+from sim2real.firmware.judge import Judge
+from sim2real.firmware.motors import BRAKE, MotorBoards
+from sim2real.firmware.power import AMBIENT, CAPACITY, IDLE, RISE, TIME_CONSTANT, Battery, Motors
+from sim2real.firmware.readings import MotorCommand
+from sim2real.firmware.remote import remote_bytes
+
+SPEC = load_robot_spec("go2")
+ZERO = np.zeros(12)
+ON = np.ones(12, dtype=bool)
+
+
+def held(pos: Any = ZERO, stiffness: float = 60.0, damping: float = 3.0, servo: Any = ON) -> MotorCommand:
+    return MotorCommand(servo, np.asarray(pos), ZERO, ZERO, np.full(12, stiffness), np.full(12, damping))
+
+
+def board(mode: str = "") -> Board:
+    return Board(Body(SPEC, None, seed=0, noise=0.0), mode)
+
+
+def run(robot: Board, seconds: float, *commands: MotorCommand) -> None:
+    for _ in range(round(seconds / PERIOD)):
+        robot.tick(commands)
+
+
+# Motors.
+
+
+def test_motors_follow_the_pd_law_within_their_limits() -> None:
+    motors = MotorBoards(SPEC)
+    motors.take(held(np.full(12, 0.1), stiffness=20.0, damping=0.5))
+    torque = motors.torque(ZERO, np.full(12, 1.0), STEP)
+    assert torque == pytest.approx(np.full(12, 20.0 * 0.1 - 0.5))
+    motors.take(held(np.full(12, 9.0), stiffness=200.0))
+    assert motors.torque(ZERO, ZERO, STEP) == pytest.approx(SPEC.effort_limit)
+
+
+def test_a_motor_that_is_not_in_servo_mode_brakes() -> None:
+    motors = MotorBoards(SPEC)
+    servo = ON.copy()
+    servo[4] = False
+    motors.take(held(np.full(12, 0.1), stiffness=20.0, damping=0.0, servo=servo))
+    torque = motors.torque(ZERO, np.full(12, 2.0), STEP)
+    assert torque[4] == pytest.approx(-2.0 * BRAKE)
+    assert torque[5] == pytest.approx(2.0)
+    assert motors.servo() == servo.tolist()
+
+
+def test_motors_brake_when_the_command_is_too_old() -> None:
+    motors = MotorBoards(SPEC, timeout=0.01)
+    motors.take(held(np.full(12, 0.1)))
+    for _ in range(10):
+        assert motors.torque(ZERO, ZERO, STEP)[0] > 1.0
+    motors.torque(ZERO, ZERO, STEP)
+    assert motors.torque(ZERO, np.ones(12), STEP) == pytest.approx(np.full(12, -BRAKE))
+    assert motors.servo() == [False] * 12
+    motors.take(held(np.full(12, 0.1)))
+    assert motors.servo() == [True] * 12
+
+
+def test_heat_follows_the_square_of_the_torque() -> None:
+    motors = Motors(SPEC.effort_limit)
+    for _ in range(round(TIME_CONSTANT)):
+        motors.step(0.5 * SPEC.effort_limit, 1.0)
+    expected = AMBIENT + RISE * 0.25 * (1.0 - np.exp(-1.0))
+    assert motors.temperature == pytest.approx(np.full(12, expected), rel=0.01)
+    hot = motors.temperature.copy()
+    for _ in range(round(TIME_CONSTANT)):
+        motors.step(ZERO, 1.0)
+    assert (motors.temperature < 0.7 * hot).all()
+    assert (motors.temperature > AMBIENT).all()
+
+
+def test_the_battery_gives_what_is_drawn() -> None:
+    battery = Battery(1.0)
+    full = battery.voltage
+    for _ in range(3600):
+        battery.step(0.0, ZERO, ZERO, 1.0)
+    assert battery.charge == pytest.approx(1.0 - IDLE / CAPACITY, rel=1e-3)
+    assert battery.voltage < full
+    idle = battery.current
+    battery.step(100.0, np.full(12, 10.0), np.full(12, 2.0), 1.0)
+    assert battery.current == pytest.approx(idle * (IDLE + 100.0 + 240.0) / IDLE, rel=1e-3)
+    battery.charge = 0.0
+    battery.step(0.0, ZERO, ZERO, 1.0)
+    assert battery.charge == 0.0
+
+
+# Built-in controller and mode machine.
+
+
+def test_it_stands_up_lies_down_and_damps() -> None:
+    robot = board("mcf")
+    run(robot, 2.5)
+    assert robot.body.truth().position[2] > 0.3
+    assert robot.driven_by == "built_in"
+    assert robot.sport.request(sport.STAND_DOWN) == 0
+    run(robot, 2.0)
+    assert robot.body.truth().position[2] < 0.13
+    assert np.abs(robot.body.joint_pos - SPEC.poses["sit"]).max() < 0.2
+    robot.sport.request(sport.STAND_UP)
+    run(robot, 2.0)
+    robot.sport.request(sport.DAMP)
+    run(robot, 0.3)
+    assert robot.own_command is not None
+    assert robot.own_command.stiffness.max() == 0.0
+    run(robot, 2.0)
+    assert robot.body.truth().position[2] < 0.13
+
+
+def test_what_the_controller_cannot_do_it_says() -> None:
+    controller = sport.SportController(SPEC)
+    assert controller.request(sport.STOP_MOVE) == 0
+    assert controller.request(1008) == sport.NOT_IMPLEMENTED, "Move: there is no gait"
+    assert controller.pose == "stand"
+
+
+def test_a_request_for_the_same_pose_does_not_begin_anew() -> None:
+    controller = sport.SportController(SPEC)
+    first = controller.command(ZERO, 1.0)
+    controller.request(sport.STAND_UP)
+    assert np.abs(controller.command(np.ones(12), 0.4).pos).sum() > np.abs(first.pos).sum()
+
+
+def test_release_takes_its_time_and_leaves_the_motors_braking() -> None:
+    robot = board("mcf")
+    run(robot, 0.1)
+    assert services.motion_switcher(robot, services.RELEASE, "{}") == (0, "")
+    run(robot, 0.9 * SWITCH_TIME)
+    assert (robot.mode, robot.switching) == ("mcf", True)
+    assert services.motion_switcher(robot, services.RELEASE, "{}")[0] == services.BUSY
+    run(robot, 0.2 * SWITCH_TIME)
+    assert (robot.mode, robot.driven_by, robot.own_command) == ("", "nobody", None)
+    assert robot.readings().mode == [0] * 12
+    assert services.sport(robot, sport.STAND_UP, "{}") is None
+
+
+def test_the_switcher_answers_as_the_vendors() -> None:
+    robot = board("mcf")
+    code, text = services.motion_switcher(robot, services.CHECK, "{}")
+    assert (code, json.loads(text)) == (0, {"form": "0", "name": "mcf"})
+    for parameter in ("", "{}", "[]", '{"name": ["ai"]}'):
+        assert services.motion_switcher(robot, services.SELECT, parameter)[0] in (
+            services.BAD_PARAMETER,
+            services.NO_SUCH_MODE,
+        )
+    assert services.motion_switcher(robot, services.SELECT, '{"name": "dance"}')[0] == services.NO_SUCH_MODE
+    assert services.motion_switcher(robot, services.SELECT, '{"name": "mcf"}') == (0, "")
+    assert not robot.switching, "it is active already"
+    assert services.motion_switcher(robot, services.SELECT, '{"name": "ai"}') == (0, "")
+    run(robot, 1.1 * SWITCH_TIME)
+    assert robot.mode == "ai"
+    assert services.motion_switcher(robot, 4711, "{}") == (services.NOT_IMPLEMENTED, "")
+    assert services.motion_switcher(robot, services.API_VERSION, "") == (0, services.VERSION)
+    assert services.sport(robot, services.API_VERSION, "") == (0, services.VERSION)
+
+
+def test_two_writers_fight_and_the_newest_wins_each_step() -> None:
+    robot = board("mcf")
+    run(robot, 2.5)
+    quiet = float(np.abs(robot.body.joint_vel).max())
+    pose = SPEC.poses["stand"].copy()
+    pose[1] += 0.4
+    torques = []
+    for _ in range(100):
+        robot.tick([held(pose)])
+        torques.append(robot.body.torque[1])
+    assert robot.driven_by == "both"
+    assert np.mean(torques) > 5.0, "the second half of each tick is the rival's"
+    assert SPEC.poses["stand"][1] + 0.05 < robot.body.joint_pos[1] < pose[1] - 0.05, "and the first is not"
+    assert np.abs(robot.body.joint_vel).max() > 5.0 * quiet
+    run(robot, 0.2)
+    assert robot.driven_by == "built_in"
+
+
+def test_commands_move_a_released_robot() -> None:
+    robot = board()
+    run(robot, 0.1)
+    height = robot.body.truth().position[2]
+    start = robot.body.joint_pos.copy()
+    for share in np.linspace(0.0, 1.0, 500):
+        robot.tick([held(start + share * (SPEC.poses["stand"] - start), 60.0, 5.0)])
+    assert robot.body.truth().position[2] > height + 0.15
+    assert robot.driven_by == "commands"
+    run(robot, 0.12)
+    assert robot.driven_by == "nobody"
+
+
+# Readings.
+
+
+def test_readings_are_of_the_body() -> None:
+    robot = board("mcf")
+    run(robot, 2.5)
+    reading = robot.readings()
+    assert reading.tick == 2500
+    assert reading.pos == pytest.approx(robot.body.joint_pos.tolist())
+    assert reading.mode == [1] * 12
+    assert reading.rpy == pytest.approx([0.0, 0.0, 0.0], abs=0.05)
+    assert sum(reading.foot_force) == pytest.approx(147.0, abs=10.0)
+    assert reading.current < 0
+    reading.pos[0] = 99.0
+    assert robot.readings().pos[0] != 99.0, "a fault changes its copy only"
+
+
+def test_the_same_seed_gives_the_same_noise() -> None:
+    first, again, other = (Board(Body(SPEC, None, seed=seed, noise=1.0), "").readings().gyro for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_an_unknown_ground_is_refused() -> None:
+    with pytest.raises(Exception, match="nowhere"):
+        Body(SPEC, "nowhere", 0, 0.0)
+
+
+def test_physics_that_breaks_is_an_error() -> None:
+    robot = board()
+    robot.body.data.qvel[0] = np.inf
+    with pytest.raises(RobotError, match="finite state"):
+        robot.tick([])
+
+
+# Faults on the body.
+
+
+def test_push_changes_the_speed_of_the_base() -> None:
+    robot = board("mcf")
+    run(robot, 2.0)
+    robot.body.push((0.0, 0.6, 0.0))
+    assert robot.body.truth().lin_vel[1] == pytest.approx(0.6, abs=0.05)
+    run(robot, 0.5)
+    assert robot.body.truth().position[1] > 0.02
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_a_joint_is_held_at_its_limit(upper: bool) -> None:
+    robot = board()
+    robot.body.hold(3, upper)
+    run(robot, 0.5, held(SPEC.poses["sit"], 20.0, 1.0))
+    limit = (SPEC.joint_upper if upper else SPEC.joint_lower)[3]
+    assert robot.body.joint_pos[3] == pytest.approx(limit, abs=0.1)
+    robot.body.release()
+    run(robot, 0.7, held(SPEC.poses["sit"], 60.0, 1.0))
+    assert abs(robot.body.joint_pos[3] - SPEC.poses["sit"][3]) < 0.3
+
+
+@pytest.mark.parametrize("angles", [(1.2, 0.0), (0.0, -1.2), (3.0, 0.0)])
+def test_tilt_turns_the_base_and_leaves_it_out_of_the_ground(angles: tuple[float, float]) -> None:
+    robot = board()
+    robot.body.tilt(*angles)
+    reading = robot.readings()
+    assert np.abs(reading.rpy[:2]).max() == pytest.approx(max(map(abs, angles)), abs=0.1)
+    speed = 0.0
+    for _ in range(50):
+        robot.tick([])
+        speed = max(speed, float(np.linalg.norm(robot.body.truth().lin_vel)))
+    assert speed < 2.0, "it falls, and is not thrown out of the ground"
+
+
+# The judge.
+
+
+def test_the_judge_says_what_was_and_what_was_too_much() -> None:
+    robot, log = board("mcf"), io.StringIO()
+    judge = Judge(robot, log)
+    for tick in range(500):
+        if tick == 100:
+            robot.body.push((0.0, 0.0, 1.0))
+            robot.body.data.qvel[6] = 45.0  # faster than the motor's rating
+        robot.tick([])
+        judge.tick()
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    samples = [line for line in lines if line["kind"] == "sample"]
+    assert [sample["t"] for sample in samples] == pytest.approx(np.arange(1, 51) * 0.02)
+    broken = {limit for sample in samples for limit in sample["limits"]}
+    assert broken and all(limit.startswith("joint_vel") for limit in broken)
+    assert max(sample["joint_vel_max"] for sample in samples) > 30.0
+    assert not any(sample["limits"] for sample in samples[:5])
+    assert judge.limits and judge.newest == samples[-1]
+    assert lines[0]["event"] == "mode"
+
+
+def test_the_judge_counts_commands_by_reason_and_writer() -> None:
+    robot, log = board(), io.StringIO()
+    judge = Judge(robot, log)
+    for reason, writer in (("taken", 1), ("crc", 2), ("crc", 2), ("taken", 1)):
+        judge.command(reason, writer)
+    assert judge.commands == {"taken": 2, "crc": 2}
+    events = [json.loads(line)["event"] for line in log.getvalue().splitlines()]
+    assert events == ["writer", "first_command", "writer", "first_command"]
+
+
+def test_a_judge_without_a_file_still_judges() -> None:
+    robot = board()
+    judge = Judge(robot, None)
+    for _ in range(10):
+        robot.tick([])
+        judge.tick()
+    assert judge.newest["driven_by"] == "nobody"
+
+
+# The remote.
+
+
+def test_the_remote_is_laid_out_as_the_vendors_header_says() -> None:
+    raw = remote_bytes(["A", "R1", "left", "A"], {"ly": -1.0, "lx": 0.25})
+    assert len(raw) == 40
+    assert struct.unpack_from("<H", raw, 2)[0] == (1 << 8) | 1 | (1 << 15)
+    assert struct.unpack_from("<5f", raw, 4) == (0.25, 0.0, 0.0, 0.0, -1.0)
+    for buttons, axes in ((["C"], {}), ([], {"up": 1.0}), ([], {"lx": 1.5}), ([], {"lx": float("nan")})):
+        with pytest.raises(InputError, match="valid"):
+            remote_bytes(buttons, axes)
