@@ -100,7 +100,10 @@ class DepthCameraNode(Node):
             "left_band": profile.faults.left_band > 0.0,
             "seed": profile.seed,
         }
-        return named | {name: parameter(self, name, value) for name, value in defaults.items()}
+        given = {name: parameter(self, name, value) for name, value in defaults.items()}
+        for name in ("delay", "jitter"):  # below 0: the sensor's own
+            given[name] = given[name] if given[name] >= 0.0 else defaults[name]
+        return named | given
 
     def report(self, now: float) -> None:
         """Tell ``/diagnostics``, once a second of the monotonic clock ``now`` [s]."""
