@@ -83,7 +83,7 @@ class Sight:
         if age_ns is not None and age_ns <= self._max_age_ns:
             return None
         found = "none" if age_ns is None else f"the newest {age_ns * 1e-9:.3f} s old"
-        found += f"; {self._refused[name]}" if name in self._refused else ", and no newer one has come"
+        found += f", and then {self._refused[name]}" if name in self._refused else ", and no newer one has come"
         return expected(f"depth {name}: a good image", found, f"one at most {self._max_age_ns * 1e-9:g} s old")
 
 
@@ -98,19 +98,19 @@ def image_fault(depth: Depth, image: DepthImage, before: DepthImage | None, stam
     """
     shape = (depth.intrinsics.height, depth.intrinsics.width)
     if image.depth.shape != shape or image.depth.dtype != np.float32:
-        return expected("an image", f"{image.depth.dtype} of {image.depth.shape}", f"float32 of {shape}")
+        return f"{image.depth.dtype} of {image.depth.shape} instead of float32 of {shape}"
     if image.stamp_ns > stamp_ns:
-        return expected("a stamp", f"{(image.stamp_ns - stamp_ns) * 1e-9:.3f} s after the state's", "0 s or before")
+        return f"a stamp {(image.stamp_ns - stamp_ns) * 1e-9:.3f} s after the state's"
     wrong = None if image.pinhole is None else pinhole_fault(depth.intrinsics, image.pinhole)
     if wrong is not None:
         return wrong
     holes = 1.0 - np.count_nonzero(image.depth > 0.0) / image.depth.size  # NaN is no return either
     if holes > depth.max_holes:
-        return expected("pixels with a return", f"{holes:.1%} without", f"at most {depth.max_holes:.1%} without")
+        return f"{holes:.1%} of its pixels without a return, over {depth.max_holes:.1%}"
     if before is not None and image.stamp_ns < before.stamp_ns:
-        return expected("a stamp", "one before that of the image before", "stamps that go on")
+        return f"a stamp {(before.stamp_ns - image.stamp_ns) * 1e-9:.3f} s before the last one's"
     if before is not None and _same_picture(image, before):
-        return expected("a new picture", "the same as before, pixel by pixel", "a camera that goes on")
+        return "the same picture as before, pixel by pixel"
     return None
 
 
@@ -122,7 +122,7 @@ def pinhole_fault(intrinsics: DepthIntrinsics, found: tuple[float, float, float,
     if all(abs(have - want) <= PINHOLE_TOLERANCE * size for want, have, size in pairs):  # so written: NaN is refused
         return None
     text = [", ".join(f"{value:g}" for value in values) for values in (found, wanted)]
-    return expected("camera_info: fx, fy, cx, cy", text[0], f"{text[1]}, within {PINHOLE_TOLERANCE:.0%}")
+    return f"fx, fy, cx, cy of {text[0]} in camera_info instead of {text[1]}, within {PINHOLE_TOLERANCE:.0%}"
 
 
 def _same_picture(one: DepthImage, other: DepthImage) -> bool:
