@@ -20,17 +20,20 @@ from typing_extensions import Annotated
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.robots import unitree_legged_wire as wire
-from robot_policies.robots.cycle import ClockKind, CycleClock, checked_command
+from robot_policies.robots.cycle import ClockKind, checked_command
 from robot_policies.robots.robot import Robot, Wait
 from robot_policies.robots.unitree_legged_link import Link, Received
+from robot_policies.robots.unitree_wire.remote import remote_state
 from robot_policies.schema import parse, schema
-from robot_policies.types import JointCommand, RobotState, owned
+from robot_policies.types import Battery, JointCommand, RobotHealth, RobotState, owned
 
 # Motor order of the SDK: FR_0 = 0 to RL_2 = 11; its feet likewise.
 LEGS = ("FR", "FL", "RR", "RL")
 MOTORS = tuple(f"{leg}_{part}_joint" for leg in LEGS for part in ("hip", "thigh", "calf"))
 FEET = tuple(f"{leg}_foot" for leg in LEGS)
-PATIENCE_NS = 100_000_000  # as the safety file's largest gap between states; then the robot counts as lost
+LEAD_NS = 300_000  # [ns] before a state is due, from when on the driver waits for it and serves nothing else
+LOST_NS = 50_000_000  # [ns] without a state: half of what a safety file allows
+RETRY_NS = 4_000_000  # [ns] of waiting in each further cycle without one, so that damping goes on being sent
 START_LIMIT = 3.0  # [s] for the first state to come
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -53,7 +56,7 @@ class LeggedRobot:
     """Reads states and writes commands of one robot.
 
     Attributes:
-        missed: cycles that began without a new state.
+        missed: cycles of the robot without a state.
     """
 
     def __init__(self, spec: RobotSpec, options: LeggedOptions) -> None:
@@ -62,13 +65,12 @@ class LeggedRobot:
             raise RobotError(expected("clock of a real robot", options.clock, "real"))
         self._order, self._feet = _order(spec)
         self.spec, self.missed = spec, 0
-        self._clock = CycleClock("real", spec.state_rate)
+        self._period_ns, self._due_ns, self._lost = round(1e9 / spec.state_rate), 0, False
         self._armed = options.armed
         self._idle = wire.encoded(wire.idle_command())
         self._held = self._idle if options.armed or options.contact else None  # what goes out in every cycle
         self._link = Link(options.interface, options.address, options.port, options.local_port)
         self._sent_ns = 0  # monotonic
-        self._newest: Received | None = None
         try:
             self._newest = self._first()
         except RobotError:
@@ -105,27 +107,38 @@ class LeggedRobot:
 
     def now_ns(self) -> int:
         """Return the system's time [ns], in which states are stamped."""
-        return self._clock.now_ns()
+        return time.time_ns()
 
     def read(self, wait: Wait) -> RobotState:
-        """Return the newest state at the next cycle, once.
+        """Return the newest state, once, after passing most of the time until it is due in ``wait``.
 
         Raises:
-            RobotError: none came for ``PATIENCE_NS``.
+            RobotError: none has come for 50 ms (then: in this cycle).
         """
+        wait(min(self._due_ns, self.now_ns() + self._period_ns))  # no longer, where the clock was set back
         begun = time.monotonic_ns()
+        newest = self._next(begun + (RETRY_NS if self._lost else LOST_NS))
+        self._lost = newest is None
+        if newest is None:
+            raise RobotError(self._silence(f"{LOST_NS / 1e6:g} ms"))
+        # A state that was there when it was due: the robot answers, so ours is the pace. Else it is the robot's.
+        answers = newest.stamp_ns <= self._due_ns
+        self._due_ns = (self._due_ns if answers else newest.stamp_ns - LEAD_NS) + self._period_ns
+        self._due_ns = max(self._due_ns, self.now_ns())
+        self._newest = newest
+        return self._state(newest)
+
+    def _next(self, end_ns: int) -> Received | None:
+        """Return the newest state that comes before ``end_ns`` of the monotonic clock."""
         while True:
-            self._clock.next_cycle(wait)
             newest = self._link.newest()
-            if newest is not None:
-                self._newest = newest
-                return self._state(newest)
-            self.missed += 1
-            now = time.monotonic_ns()
-            if now - begun > PATIENCE_NS:
-                raise RobotError(self._silence(f"{PATIENCE_NS / 1e9:g} s"))
-            if now - self._sent_ns >= self._clock.period_ns:  # not while late cycles are caught up with
+            now_ns = time.monotonic_ns()
+            if newest is not None or now_ns >= end_ns:
+                return newest
+            if now_ns - self._sent_ns >= 2 * self._period_ns:
+                self.missed += 1
                 self._send()  # who sends nothing hears nothing
+            self._link.wait(min(self._period_ns, end_ns - now_ns) * 1e-9)
 
     def _state(self, received: Received) -> RobotState:
         record = received.record
@@ -142,19 +155,23 @@ class LeggedRobot:
         )
 
     def write(self, command: JointCommand | None) -> JointCommand | None:
-        """Send ``command`` if armed and return it; None, or a dry run, sends an idle record at most.
+        """Send ``command`` and return it; None sends an idle record at most, and so does a dry run.
+
+        In a dry run what is returned is what would have been sent. None is returned too where the network is away.
 
         Raises:
             RobotError: a command that is malformed, or that the record cannot hold.
         """
-        sent = None
-        if command is not None:
-            packet = wire.encoded(wire.servo_command(self._targets(checked_command(self.spec, command))))
-            if self._armed:
-                self._held, sent = packet, command
-        elif self._held is not None:
-            self._held = self._idle
-        return sent if self._send() else None
+        if command is None:
+            self._held = None if self._held is None else self._idle
+            self._send()
+            return None
+        packet = wire.encoded(wire.servo_command(self._targets(checked_command(self.spec, command))))
+        if not self._armed:
+            self._send()
+            return command
+        self._held = packet
+        return command if self._send() else None
 
     def _targets(self, command: JointCommand) -> wire.MotorTargets:
         arrays = (command.joint_pos, command.joint_vel, command.joint_effort, command.stiffness, command.damping)
@@ -168,29 +185,44 @@ class LeggedRobot:
         self._sent_ns = time.monotonic_ns()
         return self._link.send(self._held)
 
-    def health(self) -> dict[str, Any]:
-        """Return what the newest record and the socket say of themselves, for diagnostics."""
-        counts = dict(self._link.counts)
-        if self._newest is None:
-            return {"link": counts}
-        record, battery = self._newest.record, self._newest.record["battery"]
-        motors = record["motors"][self._order]
+    def health(self) -> RobotHealth:
+        """Return what the newest record says of motors, battery and remote. It does not tell who else commands."""
+        record = self._newest.record
+        return RobotHealth(
+            motor_temperature=owned(record["motors"]["temperature"][self._order]),
+            battery=_battery(record["battery"]),
+            remote=remote_state(record["remote"].tobytes()),
+        )
+
+    def report(self) -> Mapping[str, Any]:
+        """Return the robot's other readings and what the driver counts."""
+        record = self._newest.record
         return {
-            "armed": self._armed,
-            "motor_temperature": motors["temperature"].tolist(),  # [deg C], order of the robot file
+            "dry_run": not self._armed,
+            "taking_control": "",  # its built-in controller is switched off with the remote, which no record tells
             "imu_temperature": int(record["imu_temperature"]),  # [deg C]
-            "battery_charge": int(battery["charge"]) / 100.0,
-            "battery_current": int(battery["current"]) / 1000.0,  # [A]
-            "battery_voltage": round(float(battery["cells"].sum()) * wire.CELL_STEP, 3),  # [V]
-            "battery_status": int(battery["status"]),
-            "remote": bytes(record["remote"].tobytes()),
-            "missed": self.missed,
-            "link": counts,
+            "battery_status": int(record["battery"]["status"]),
+            "tick": int(record["tick"]),
+            "cycles_without_state": self.missed,
+            "packets": dict(self._link.counts),
+            "network_error": self._link.last_error,
         }
 
     def close(self) -> None:
         """Close the socket; the robot's own time-out then ends the last command."""
         self._link.close()
+
+
+def _battery(record: Any) -> Battery:
+    warmest = max(*record["cell_temperature"].tolist(), *record["board_temperature"].tolist())
+    cells = tuple(round(step * wire.CELL_STEP, 3) for step in record["cells"].tolist() if step)
+    return Battery(
+        charge=int(record["charge"]) / 100.0,
+        voltage=round(sum(cells), 3),
+        current=int(record["current"]) / 1000.0,
+        temperature=float(warmest),
+        cells=cells,
+    )
 
 
 def _order(spec: RobotSpec) -> tuple[list[int], list[int]]:

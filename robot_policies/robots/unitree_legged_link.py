@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import ipaddress
+import select
 import socket
 import struct
 import time
@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.robots import unitree_legged_wire as wire
+from robot_policies.robots.unitree_wire.interface import check_interface, interfaces
 
-SIOCGIFADDR = 0x8915  # linux/sockios.h
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h: the kernel stamps each datagram with the system's time
 LONGEST = 2048  # [byte], longer than any record, so that a long packet shows its length
 RESTART = 10  # records with an older tick on end: the robot started anew, and its ticks too
@@ -30,25 +30,6 @@ class Received:
 
     stamp_ns: int
     record: npt.NDArray[Any]
-
-
-def interface_address(name: str) -> str:
-    """Return the IPv4 address of a network interface.
-
-    Raises:
-        RobotError: there is no such interface, or it has no address.
-    """
-    names = [found for _, found in socket.if_nameindex()]
-    if name not in names:
-        raise RobotError(expected("interface: the network interface that leads to the robot", repr(name), names))
-    request = struct.pack("256s", name.encode()[:15])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            answer = fcntl.ioctl(probe, SIOCGIFADDR, request)
-        except OSError as error:
-            valid = f"an address of the robot's network, as in: ip addr add 192.168.123.162/24 dev {name}"
-            raise RobotError(expected(f"interface {name}: an IPv4 address", "none", valid)) from error
-    return socket.inet_ntoa(answer[20:24])
 
 
 class Link:
@@ -68,7 +49,8 @@ class Link:
         self._last = b""  # the newest whole packet
         self._tick = 0  # its tick
         self._older = 0  # packets on end with a tick before that
-        local = interface_address(interface)
+        check_interface(interface)
+        local = interfaces()[interface]
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -107,6 +89,10 @@ class Link:
                 return True
         self.counts["unsent"] += 1
         return False
+
+    def wait(self, seconds: float) -> None:
+        """Return when a datagram has come, or after ``seconds``."""
+        select.select([self._socket], [], [], max(seconds, 0.0))
 
     def newest(self) -> Received | None:
         """Return the newest state that has come since the last call, or None. Never waits."""

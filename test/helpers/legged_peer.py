@@ -42,7 +42,8 @@ def state_packet(tick: int, pos: Iterable[float] = (), temperature: int = 30, **
     motors = b"".join(MOTOR_STATE.pack(10, p, 0.1 * i, 0, 128, p, 0.0, 0, temperature, 0, 0) for i, p in enumerate(at))
     imu = struct.pack("<4f 3f 3f 3f b", *changes.get("quat", (1.0, 0, 0, 0)), 0.1, 0.2, 0.3, 0, 0, 9.81, 0, 0, 0, 40)
     battery = BATTERY.pack(1, 2, 3, 77, -1500, 9, 25, 26, 27, 28, *[125] * 10)
-    tail = struct.pack("<4h 4h I 40s I", 10, 20, 30, 40, 0, 0, 0, 0, tick, b"remote", 0)
+    remote = struct.pack("<2xH5f", 1 << 2 | 1 << 8, 0.5, 0.0, 0.0, 0.0, 0.25)  # start and A; left stick right and up
+    tail = struct.pack("<4h 4h I 40s I", 10, 20, 30, 40, 0, 0, 0, 0, tick, remote, 0)
     raw = HEADER.pack(0xFE, 0xEF, changes.get("level", 0xFF), 0, 0, 0, 0, 0) + imu + motors + battery + tail + bytes(4)
     return raw[:-4] + struct.pack("<I", crc(raw) ^ changes.get("spoil", 0))
 
