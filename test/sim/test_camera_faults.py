@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("rclpy")
 pytest.importorskip("mujoco")
 
-from helpers.seeing import NAME, seeing_bundle
+from helpers.seeing_walk import NAME, seeing_walk
 from helpers.walking import Walking
 
 from robot_policies.control.member import RECOVERY_NS
@@ -36,7 +35,7 @@ WHY = {
 @pytest.fixture(scope="module")
 def walking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walking]:
     """One robot that walks through all the faults; each test leaves it seeing again."""
-    bundle = seeing_bundle(tmp_path_factory.mktemp("made") / "sees", SPEC).folder
+    bundle = seeing_walk(tmp_path_factory.mktemp("made") / "sees", SPEC).folder
     with Walking(bundle, WALK, camera=True) as walking:
         walking.go()
         assert walking.commanding[-1][1].data == NAME
