@@ -19,7 +19,9 @@ DOMAINS = range(101, 221)  # of DDS, above those that ROS uses and within what i
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``run``, with a velocity to walk at and a page that opens."""
     run.add_arguments(parser)
-    parser.add_argument("--wire", action="store_true", help="over the robot's own protocol, through its hardware driver")
+    parser.add_argument(
+        "--wire", action="store_true", help="over the robot's own protocol, through its hardware driver"
+    )
     parser.set_defaults(velocity=VELOCITY, browser=True)
 
 

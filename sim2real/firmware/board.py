@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from robot_policies.types import Array
 from sim2real.firmware.body import STEP, Body
 from sim2real.firmware.motors import TIMEOUT, MotorBoards
 from sim2real.firmware.power import Battery, Motors
@@ -84,11 +85,12 @@ class Board:
             self.boards.take(self.own_command)
         else:
             self.own_command = None
-        self._step()
+        torque = self._step()
         for command in commands:
             self.boards.take(command)
             self._outside = self.ticks
-        self._step()
+        self._spend(0.5 * (torque + self._step()))
+        body.check()
         self.ticks += 1
 
     def readings(self) -> Readings:
@@ -130,9 +132,13 @@ class Board:
             self.boards.drop()
         self.mode = mode
 
-    def _step(self) -> None:
+    def _step(self) -> Array:
         body = self.body
         torque = self.boards.torque(body.joint_pos, body.joint_vel, STEP)
         body.step(torque)
-        heat = self.motors.step(torque, STEP * self.heat)
-        self.battery.step(heat, torque, body.joint_vel, STEP)
+        return torque
+
+    def _spend(self, torque: Array) -> None:
+        """Let the mean torque of a tick heat the motors and empty the battery."""
+        heat = self.motors.step(torque, PERIOD * self.heat)
+        self.battery.step(heat, torque, self.body.joint_vel, PERIOD)

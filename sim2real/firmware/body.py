@@ -77,7 +77,7 @@ class Body:
         return self._torque
 
     def step(self, torque: Array) -> None:
-        """Advance by ``STEP`` with ``torque`` [N m]. Raises RobotError where the physics has become non-finite."""
+        """Advance by ``STEP`` with ``torque`` [N m]."""
         data, places = self.data, self._map
         self._torque = torque
         data.ctrl[places.ctrl] = torque
@@ -86,6 +86,10 @@ class Body:
             data.qfrc_applied[places.qvel[motor]] = _STOP_STIFFNESS * (target - pos) - _STOP_DAMPING * vel
         mujoco.mj_step2(self.model, data)
         mujoco.mj_step1(self.model, data)
+
+    def check(self) -> None:
+        """Raise RobotError where the physics has become non-finite."""
+        data = self.data
         if not math.isfinite(float(data.qpos.sum() + data.qvel.sum())):
             raise RobotError(expected("physics: a finite state", f"none after {data.time:.3f} s", "a new peer"))
 

@@ -34,7 +34,7 @@ class Judge:
         self.writers: set[int] = set()  # that have sent anything
         self.limits: Counter[str] = Counter()  # ticks in which a limit was broken, since power-on
         self.newest: dict[str, Any] = {}
-        self._worst: dict[str, float] = {}
+        self._fastest = self._tilt = 0.0  # since the last sample
         self._broken: set[str] = set()
         self._said: tuple[Any, ...] = ()
 
@@ -55,15 +55,16 @@ class Judge:
         """Look at the board after a tick."""
         board, body = self._board, self._board.body
         pos, vel = body.joint_pos, body.joint_vel
-        tilt = _tilt(body.data.qpos[3:7])
-        worst = self._worst
-        for key, value in (("joint_vel", float(np.abs(vel).max())), ("tilt", tilt)):
-            worst[key] = max(worst.get(key, 0.0), value)
-        broken = [f"joint_pos {self._names[i]}" for i in np.flatnonzero((pos < self._lower) | (pos > self._upper))]
-        broken += [f"joint_vel {self._names[i]}" for i in np.flatnonzero(np.abs(vel) > self._speed)]
-        broken += ["tilt"] if tilt > TILT else []
-        self.limits.update(broken)
-        self._broken.update(broken)
+        speed, tilt = np.abs(vel), _tilt(*body.data.qpos[3:7].tolist())
+        self._fastest, self._tilt = max(self._fastest, float(speed.max())), max(self._tilt, tilt)
+        broken = ["tilt"] if tilt > TILT else []
+        far, fast = (pos < self._lower) | (pos > self._upper), speed > self._speed
+        if (far | fast).any():
+            broken += [f"joint_pos {self._names[i]}" for i in np.flatnonzero(far)]
+            broken += [f"joint_vel {self._names[i]}" for i in np.flatnonzero(fast)]
+        if broken:
+            self.limits.update(broken)
+            self._broken.update(broken)
         said = (board.mode, board.sport.pose, board.driven_by)
         if said != self._said:
             self._said = said
@@ -82,8 +83,8 @@ class Judge:
             "joint_pos": _rounded(pos),
             "joint_vel": _rounded(vel),
             "torque": _rounded(board.body.torque),
-            "joint_vel_max": round(self._worst["joint_vel"], 4),
-            "tilt_max": round(self._worst["tilt"], 4),
+            "joint_vel_max": round(self._fastest, 4),
+            "tilt_max": round(self._tilt, 4),
             "stiffness_max": 0.0 if held is None else float(held.stiffness.max()),
             "damping_max": 0.0 if held is None else float(held.damping.max()),
             "position": _rounded(truth.position),
@@ -93,7 +94,7 @@ class Judge:
             "limits": sorted(self._broken),
             "commands": dict(self.commands),
         }
-        self._worst, self._broken = {}, set()
+        self._fastest, self._tilt, self._broken = 0.0, 0.0, set()
         self._write(self.newest)
 
     def _now(self) -> dict[str, Any]:
@@ -108,6 +109,5 @@ def _rounded(values: Any) -> list[float]:
     return [round(float(value), 4) for value in values]
 
 
-def _tilt(quat_wxyz: Any) -> float:
-    _, x, y, _ = (float(value) for value in quat_wxyz)
+def _tilt(w: float, x: float, y: float, z: float) -> float:
     return math.acos(max(-1.0, min(1.0, 1.0 - 2.0 * (x * x + y * y))))

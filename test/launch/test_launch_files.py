@@ -25,7 +25,7 @@ from robot_policies.exceptions import ResourceError
 from robot_policies.nodes.bringup import load_bringup
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = {name: ROOT / "launch" / f"{name}.launch.py" for name in ("sim", "policy", "unitree")}
+FILES = {name: ROOT / "launch" / f"{name}.launch.py" for name in ("sim", "policy", "unitree", "hil")}
 
 
 class Recorded:
@@ -148,7 +148,7 @@ def test_the_documented_arguments_are_there(stubs: pytest.MonkeyPatch) -> None:
     assert {"robot", "policy", "namespace"} <= set(declared(described("policy")))
 
 
-@pytest.mark.parametrize(("name", "given"), [("sim", ALL), ("policy", {})])
+@pytest.mark.parametrize(("name", "given"), [("sim", ALL), ("policy", {}), ("hil", {"viewer": "true"})])
 def test_packages_and_executables_exist(stubs: pytest.MonkeyPatch, name: str, given: dict[str, str]) -> None:
     told = setup_arguments(stubs)
     manifest = ElementTree.parse(ROOT / "package.xml").findtext("name")
