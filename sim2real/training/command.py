@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
     with StopSignals() as stop:
         code = _train(task, args, run, stop)
         if has_checkpoint(run):
-            code = max(code, _finish(task, args.out, run))
+            code = max(code, _finish(task, args.out, run, judged=not stop.number))
     return code or (stop.number and 128 + stop.number)
 
 
@@ -115,16 +116,23 @@ def _teacher(task: Task, args: argparse.Namespace) -> Path | None:
     return args.teacher or TEACHERS / f"{task.name}_teacher.pt"
 
 
-def _finish(task: Task, out: Path, run: Path) -> int:
-    """Export the run's checkpoint and say how it walks; return ``NOT_WRITTEN`` where the disk is full."""
+def _finish(task: Task, out: Path, run: Path, judged: bool) -> int:
+    """Export the run's checkpoint and say how it does; return ``NOT_WRITTEN`` where the disk is full.
+
+    Lanes take a minute or two to judge: whoever ended the run with a signal does not wait for them.
+    """
     from sim2real.training import checkpoint
 
     values = checkpoint.newest(run, _tell)
     if task.kind == "parkour":
+        for told in _passes(task, values) if judged else []:
+            _tell(told)
         _tell(f"trained: a teacher, which knows its ground; no bundle is written, {run} is what a student learns from")
         return 0
     try:
-        lines = _export_student(task, out, values) if task.kind == "student" else _export_walk(task, out, values)
+        lines = (
+            _export_student(task, out, values, judged) if task.kind == "student" else _export_walk(task, out, values)
+        )
     except OSError as error:
         valid = f"room on the disk, then --minutes 0 --resume; the checkpoint is in {run}"
         sys.stderr.write(f"robot-policies train: {expected(f'{out}: to write the bundle', error.strerror, valid)}\n")
@@ -151,12 +159,23 @@ def _export_walk(task: Task, out: Path, values: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _export_student(task: Task, out: Path, values: dict[str, Any]) -> list[str]:
-    """Write the bundle of a student; courses judge it: ``robot-policies eval``."""
+def _export_student(task: Task, out: Path, values: dict[str, Any], judged: bool) -> list[str]:
+    """Write the bundle of a student; return how many lanes it passes, in a line."""
     from sim2real.training.parkour.student_bundle import export_student
 
-    export_student(out, task, load_robot_spec(task.robot), values["actor_state_dict"], _provenance(values, []))
-    return []
+    lines = _passes(task, values) if judged else []
+    export_student(out, task, load_robot_spec(task.robot), values["actor_state_dict"], _provenance(values, lines))
+    return lines
+
+
+def _passes(task: Task, values: dict[str, Any]) -> list[str]:
+    """Return how many robots pass the lanes that a parkour policy should pass, in a line."""
+    from sim2real.training.build import build_env
+    from sim2real.training.parkour.acting import acting
+    from sim2real.training.parkour.score import line, pass_rates
+
+    sizes = build_env(replace(task, grounds=task.grounds[:1], levels=1, tiles=1), 4, 0)
+    return [line(pass_rates(task, acting(sizes, values)))]
 
 
 def _provenance(values: dict[str, Any], lines: list[str]) -> dict[str, str]:

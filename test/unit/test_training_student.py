@@ -201,7 +201,7 @@ def test_it_learns_what_the_teacher_does(env: StudentEnv, learner: Distillation)
     for group in learner._optimizer.param_groups:
         group["lr"] = 3e-3
     losses = []
-    for _ in range(25):
+    for _ in range(14):
         collect(env, learner, 10)
         losses.append(learner.update())
     for name in ("action", "yaw", "scan", "latent"):
@@ -287,3 +287,36 @@ def test_it_begins_with_the_teacher_of_a_checkpoint_and_on_its_levels(tmp_path: 
     with pytest.raises(ResourceError, match="--teacher .*: a teacher of go2_parkour; found .*mlp"):
         build_learner(wrong, env, tmp_path / checkpoint.FILE)
     other.batch.close()
+
+
+@pytest.mark.torch
+def test_robots_are_judged_by_whether_they_reach_the_end_of_a_lane() -> None:
+    from sim2real.training.env import Views
+    from sim2real.training.parkour.score import line, pass_rates
+
+    task = replace(GO2_PARKOUR, randomization=NOMINAL)
+    seen = []
+
+    def stands(views: Views) -> np.ndarray:
+        seen.append(len(views.critic))
+        return np.zeros((8, 12), np.float32)
+
+    rates = pass_rates(replace(task, control_dt=0.02), stands, {"step": 0.1, "gap": 0.3}, robots=4)
+    assert rates == {"step": 0.0, "gap": 0.0} and set(seen) == {8}
+    assert line({"step": 0.25}) == "passed: step 0.45 25%"
+
+
+@pytest.mark.torch
+def test_a_checkpoint_acts_without_noise_as_the_student_did(env: StudentEnv, learner: Distillation) -> None:
+    import torch
+
+    from sim2real.training.learner import to_tensors
+    from sim2real.training.parkour.acting import acting
+
+    learner.settle(10_000_000)
+    act = acting(env, learner.save())
+    with torch.inference_mode():
+        for _ in range(7):
+            wanted = learner.act(to_tensors(env.views())).numpy()
+            np.testing.assert_allclose(act(env.views()), wanted, atol=1e-5)
+            env.step(wanted)

@@ -203,8 +203,21 @@ def test_the_levels_of_the_environment_come_back(run: Trainer) -> None:
 def test_the_last_part_of_a_run_settles_and_stays_so_after_a_resume(run: Trainer) -> None:
     task = run.env.task
     settles = Settles(after=run.progress.samples + 1, entropy_coef=0.0, desired_kl=0.003)
-    run.env.task = replace(task, ppo=replace(task.ppo, settles=settles))
+    run.learner.settles = settles
     run.run(60.0, iterations=1)
     assert (run.learner.entropy_coef, run.learner.desired_kl) == (task.ppo.entropy_coef, task.ppo.desired_kl)
     run.run(60.0, iterations=1)
     assert (run.learner.entropy_coef, run.learner.desired_kl) == (0.0, 0.003)
+
+
+def test_a_new_part_of_the_training_is_judged_by_itself(run: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rewards may be far below those of the part before, which is no collapse."""
+    stage = [0]
+    monkeypatch.setattr(type(run.env), "stage", property(lambda env: stage[0]))
+    run.run(60.0, iterations=1)
+    run._watch.best = 1e6
+    run._settle()
+    assert run._watch.best == 1e6
+    stage[0] = 1
+    run._settle()
+    assert run._watch.best == 0.0

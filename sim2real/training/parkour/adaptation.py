@@ -15,8 +15,8 @@ from torch import nn
 from sim2real.training.parkour.networks import RECENT, HistoryEncoder, ParkourActor, from_past, layers
 
 MINIBATCH = 3072
-PULL = 0.1  # weight of the pull of the teacher's encoder, after the ramp
-RAMP = (200, 600)  # updates, from where to where the pull grows
+PULL = 0.1  # weight of the pull of the teacher's encoder, after the ramp; as a learning rate: Adam knows no weights
+RAMP = (400, 1500)  # updates, from where to where the pull grows
 LEARNING_RATE = 5e-4
 
 
@@ -49,6 +49,8 @@ class Adaptation(nn.Module):
         begin, end = RAMP
         pull = PULL * min(1.0, max(0.0, (self.updates - begin) / (end - begin)))
         sums = {"estimate": 0.0, "latent": 0.0}
+        for group in self._pulled.param_groups:
+            group["lr"] = pull * LEARNING_RATE
         rows = torch.randperm(len(past)).split(MINIBATCH)
         for part in rows:
             with torch.no_grad():
@@ -61,7 +63,7 @@ class Adaptation(nn.Module):
             self._step(self._own, torch.stack(list(losses.values())).sum())
             if pull > 0.0:
                 away = (actor.hidden_encoder(hidden[part]) - latent.detach()).square().mean()
-                self._step(self._pulled, pull * away)
+                self._step(self._pulled, away)
             for name, loss in losses.items():
                 sums[name] += loss.item() / len(rows)
         self.updates += 1

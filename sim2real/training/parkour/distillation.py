@@ -14,7 +14,7 @@ from tensordict import TensorDict
 from torch import nn
 
 from sim2real.training.parkour.adaptation import Adaptation
-from sim2real.training.parkour.networks import ParkourActor, from_past
+from sim2real.training.parkour.networks import ParkourActor
 from sim2real.training.parkour.student import HIDDEN, Student
 from sim2real.training.parkour.window import Step, Window, rows
 
@@ -71,8 +71,8 @@ class Distillation:
             self._window.hidden = self._hidden.clone()
         step = self._step(obs)
         self._window.add(step)
-        self._hidden = self._look(step, self._hidden, step.new[:, 0] > 0.0, step.first)
-        velocity, body = self._of_itself(step.past)
+        self._hidden = self.student.look(obs, step.frame, self._hidden)
+        velocity, body = self.student.of_itself(step.past, self._frame)
         action = self.student.act(step.frame, self._hidden, velocity, body)
         robots = torch.arange(len(action))
         guided = robots < len(robots) * max(0.0, 1.0 - self._samples / GUIDED)
@@ -136,22 +136,11 @@ class Distillation:
             body=teacher.hidden_encoder(obs["hidden"]),
         )  # fmt: skip
 
-    def _of_itself(self, past: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return velocity and latent of the body, as the student infers them from its own past."""
-        return from_past(past, self._frame, self.student.estimator, self.student.history)
-
-    def _look(self, step: Step, hidden: torch.Tensor, new: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
-        """Return the GRU's state after a step: cleared where robots start, moved on where there is a new image."""
-        hidden = hidden * (1.0 - first)
-        where = new.nonzero()[:, 0]
-        features = self.student.depth.features(step.image[where], step.frame[where], step.heading[where])
-        return hidden.index_copy(0, where, self.student.depth.memory(features, hidden[where]))
-
     def _losses(self, part: Step, hidden: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the losses over a window (T, n, size) that began with the GRU's states (n, h)."""
         states = self._states(part, hidden)
         depth = self.student.depth
-        velocity, body = self._of_itself(part.past.flatten(0, 1))
+        velocity, body = self.student.of_itself(part.past.flatten(0, 1), self._frame)
         velocity, body = velocity.view(*part.velocity.shape), body.view(*part.body.shape)
         latent, yaw = depth.say(states)
         action = self.student.act(part.frame, states, velocity, body)

@@ -21,7 +21,7 @@ from sim2real.training.senses import around
 REFRESH = 5  # control steps between two looks at the ground, as often as the depth network runs
 EASY = 2_000_000  # samples, in which rewards are cut at zero
 PAUSE_EVERY, PAUSE = 15.0, (0.8, 2.0)  # [s] between two pauses on average; length of one
-UP, DOWN = 0.65, 0.4  # share of the lane that leads a level up; of the asked way below which a level is lost
+UP, DOWN = 0.7, 0.4  # share of the whole way that leads a level up; of the way asked so far, below which one is lost
 _BESIDE = 1.9  # [m] from the middle, where a robot has left its lane
 _SUNK = 0.15  # [m] of the base below the lane's lowest ground: in a gap
 _CRAWLS = 0.08  # [m] of the base over the ground under it: lies
@@ -109,10 +109,10 @@ class ParkourEnv(Env):
 
     def _judge(self, done: Bools, fell: Bools) -> None:
         x, finish = self._xy()[:, 0], self.lanes.finish[self.fleet.tile]
-        way = x - self._begin
-        asked = np.minimum(self._memory.asked, finish - self._begin)
-        up = done & ((x > finish) | (way > UP * (finish - self._begin)))
-        down = done & ~up & (way < DOWN * asked)
+        way, length = x - self._begin, finish - self._begin
+        whole = np.minimum(self._speed * self.task.episode, length)  # what a slow robot can do
+        up = done & ((x > finish) | (way > UP * whole))
+        down = done & ~up & (way < DOWN * np.minimum(self._memory.asked, length))
         ended = int(done.sum())
         if ended:
             share = float((done & (x > finish)).sum()) / ended

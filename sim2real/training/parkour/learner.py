@@ -51,6 +51,14 @@ class ParkourPPO(TaskPPO):
         self.actor.adapted = None
         return losses
 
+    def deployed(self, obs: TensorDict) -> torch.Tensor:
+        """Return the mean actions of a teacher that goes by its history alone, as a student will."""
+        seen = self._seen(obs)
+        self.actor.adapted = self.adaptation.infer(obs["past"])[1]
+        action: torch.Tensor = self.actor(seen)
+        self.actor.adapted = None
+        return action
+
     def save(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
         values: dict[str, Any] = super().save()

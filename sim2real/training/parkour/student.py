@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import nn
 
 from sim2real.training.parkour.adaptation import Adaptation
 from sim2real.training.parkour.depth_input import SIZE
-from sim2real.training.parkour.networks import SCAN_LATENT, ParkourActor, layers
+from sim2real.training.parkour.networks import SCAN_LATENT, ParkourActor, from_past, layers
 from sim2real.training.parkour.views import SCAN, YAW_LIMIT
 
 HIDDEN = 128  # of the GRU
@@ -57,6 +58,23 @@ class Student(nn.Module):
         self.actor = copy.deepcopy(teacher.mlp)
         self.estimator = copy.deepcopy(adaptation.estimator)
         self.history = copy.deepcopy(adaptation.history)
+
+    def look(self, seen: Mapping[str, torch.Tensor], frame: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        """Return the GRU's state (N, h) after a step: cleared where robots start, moved on where an image is new.
+
+        Args:
+            seen: views of all robots: image, heading, new, first.
+            frame: (N, f).
+            hidden: (N, h) before.
+        """
+        hidden = hidden * (1.0 - seen["first"])
+        where = seen["new"][:, 0].nonzero()[:, 0]
+        features = self.depth.features(seen["image"][where], frame[where], seen["heading"][where])
+        return hidden.index_copy(0, where, self.depth.memory(features, hidden[where]))
+
+    def of_itself(self, past: torch.Tensor, frame: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return velocity (N, 3) and latent of the body (N, 20) from frames of the past (N, 11 * frame)."""
+        return from_past(past, frame, self.estimator, self.history)
 
     def act(
         self, frame: torch.Tensor, hidden: torch.Tensor, velocity: torch.Tensor, body: torch.Tensor

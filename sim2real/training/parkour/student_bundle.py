@@ -45,8 +45,8 @@ def readme(task: Task, provenance: Mapping[str, str]) -> str:
     return f"""# {task.name}
 
 Parkour for the robot `{task.robot}` from one depth camera, after Extreme Parkour (Cheng et al., ICRA 2024): depth
-images, proprioception, a forward speed and a heading in, joint position targets out, {1 / task.control_dt:.0f} times a second.
-Licence: {LICENCE}.
+images, proprioception, a forward speed and a heading in, joint position targets out, {1 / task.control_dt:.0f} times a
+second. Licence: {LICENCE}.
 
 | | |
 |---|---|
