@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -43,6 +44,8 @@ def main(args: argparse.Namespace) -> int:
     """Be the robot until the time is over or Ctrl-C; 0."""
     if not args.timeout > 0.0 or (args.seconds is not None and not args.seconds > 0.0):
         raise RobotError(expected("--timeout, --seconds", [args.timeout, args.seconds], "more than 0"))
+    if args.view and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise RobotError(expected("--view", "no display", "a desktop, or the page of robot-policies demo --wire"))
     for path in filter(None, (args.log, args.json)):
         if not path.absolute().parent.is_dir() or path.is_dir():
             raise RobotError(expected("a file to write", path, "a file in a folder that exists"))

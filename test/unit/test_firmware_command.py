@@ -64,6 +64,15 @@ def test_a_domain_that_cannot_be_is_one_line(capsys: pytest.CaptureFixture[str])
     assert "DDS domain 999" in capsys.readouterr().err
 
 
+def test_a_viewer_without_a_display_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert refused("go1", "--port", str(free_udp_port()), "--view") == 2
+    assert "--view; found no display" in capsys.readouterr().err
+
+
 def test_a_missing_sdk_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("sim2real.firmware.go2", "sim2real.firmware.dds"):
         monkeypatch.delitem(sys.modules, name, raising=False)
