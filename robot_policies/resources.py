@@ -3,7 +3,7 @@
 One order for all: an explicit path, then the folders of ``ROBOT_POLICIES_PATH``, then the user's data folder, then what
 is shipped. The first level that has the name wins; a name found twice at one level is an error. A folder of the first
 two levels is laid out like the shipped one: ``config/<kind>/<name>.yaml``, ``bundles/<name>/policy.yaml``,
-``models/<name>.xml``, ``courses/<name>.yaml``, ``terrains/<name>.yaml``.
+``models/<name>.xml``, ``courses/<name>.yaml``, ``terrains/<name>.yaml``, ``cards/<name>.yaml``.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ KINDS = {kind: _Kind(word, f"config/{kind}") for kind, word in _CONFIG.items()} 
     "models": _Kind("model", "models", suffix=".xml", package_folder="sim2real/mujoco/models"),
     "terrains": _Kind("terrain", "terrains", package_folder="sim2real/mujoco/terrains"),
     "courses": _Kind("course", "courses", package_folder="sim2real/evaluation/courses"),
+    "cards": _Kind("score card", "cards", package_folder="sim2real/evaluation/cards"),
 }
 
 

@@ -41,6 +41,7 @@ class Operator:
         stamp_ns: stamp of the newest joint state.
         robot, policy: the newest values of their /diagnostics.
         track: where the robot went, from the simulator's ground truth, if there is one.
+        on_truth: is told every message of the ground truth, if set.
     """
 
     def __init__(self, node: Node, check: Check) -> None:
@@ -50,6 +51,7 @@ class Operator:
         self.robot: dict[str, Any] = {}
         self.policy: dict[str, Any] = {}
         self.track = Track()
+        self.on_truth: Callable[[Odometry], None] | None = None
         self._velocity: Velocity | None = None
         self._next_velocity_ns = 0
         namespace = node.get_namespace().rstrip("/")
@@ -60,7 +62,7 @@ class Operator:
         self._cmd_vel = VelocitySource(node)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics, 10)
         node.create_subscription(JointState, "joint_states", self._state, BEST_EFFORT)
-        node.create_subscription(Odometry, "ground_truth/odom", self.track.add, BEST_EFFORT)
+        node.create_subscription(Odometry, "ground_truth/odom", self._truth, BEST_EFFORT)
 
     def stand(self, limit: float = 30.0) -> None:
         """Arm and stand up. Raises ``RobotError`` where the robot node refuses or does not get there."""
@@ -152,6 +154,11 @@ class Operator:
                 self.robot = values
             elif status.name == self._policy_name:
                 self.policy = values
+
+    def _truth(self, message: Odometry) -> None:
+        self.track.add(message)
+        if self.on_truth is not None:
+            self.on_truth(message)
 
     def _state(self, message: JointState) -> None:
         self.stamp_ns = to_ns(message.header.stamp)

@@ -33,6 +33,11 @@ class Session:
         self._operator = Operator(node, self._check)
         self._active_ns: int | None = None
 
+    @property
+    def operator(self) -> Operator:
+        """Who operates the robot."""
+        return self._operator
+
     def start(self, velocity: tuple[float, float, float] | None) -> None:
         """Start the processes, stand the robot up and activate the policy."""
         self._processes.start()

@@ -47,6 +47,16 @@ def table(cards: Sequence[dict[str, Any]]) -> str:
     return aligned([shown, *([row[name] for name in shown] for row in rows)])
 
 
+def agreement(offline: dict[str, Any], nodes: dict[str, Any]) -> str:
+    """Return one line: how the same seeds came out without ROS and through the nodes."""
+    parts = [
+        f"{name} {entry['successes']}/{entry['seeds']} ({entry['ci95'][0]:.2f}-{entry['ci95'][1]:.2f})"
+        for name, entry in (("nodes", nodes), ("offline", offline))
+    ]
+    points = 100.0 * (nodes["rate"] - offline["rate"])
+    return f"{parts[0]} against {parts[1]}: {points:+.0f} points"
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Return rows of equally many texts as lines with aligned columns."""
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]

@@ -31,21 +31,23 @@ class Following:
 
 @schema
 class Crossing:
-    """An episode succeeds as soon as the base is ``beyond`` the last edge of the lane, within its time.
+    """An episode succeeds as soon as the base is ``beyond`` the last edge of the lane, and upright, within its time.
 
     It fails where the base leaves the lane sideways.
     """
 
     kind: Literal["lane"]
     beyond: Positive  # [m]
+    upright: Positive = 1.0  # [rad], a base tilted by less is upright
 
 
 @schema
 class Fall:
-    """What ends an episode as a fall, from activation on: the base touches the ground, or one of these."""
+    """What ends an episode as a fall, from activation on."""
 
     tilt: Positive  # [rad], a base tilted by more has fallen
-    thighs: bool  # whether a thigh that touches the ground is a fall, too
+    thighs: bool  # whether a thigh that touches the ground is a fall
+    trunk: bool = True  # whether a base that touches the ground is a fall
 
 
 @schema

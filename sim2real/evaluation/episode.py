@@ -18,12 +18,13 @@ from robot_policies.safety.limits import load_safety
 from sim2real.evaluation.course import Course
 from sim2real.evaluation.height_scan import height_scans
 from sim2real.evaluation.judge import Velocity
-from sim2real.evaluation.metrics import SECOND, Metrics
+from sim2real.evaluation.metrics import Metrics
 from sim2real.evaluation.offline import OfflineRun
-from sim2real.evaluation.plant import Plant, PlantName, VariedRobot, nominal, randomized
+from sim2real.evaluation.plant import Plant, PlantName, VariedRobot, nominal, of_model, randomized
 from sim2real.evaluation.push import Push
 from sim2real.evaluation.schedule import Operator
 from sim2real.evaluation.steering import steering
+from sim2real.evaluation.verdict import SECOND
 from sim2real.evaluation.world import STRAY, farthest, simulated_cameras, varied_world, within
 from sim2real.mujoco.robot import MujocoOptions, MujocoRobot
 
@@ -102,6 +103,8 @@ def build(job: Job) -> Rig:
 
 
 def _plant(job: Job, spec: RobotSpec) -> Plant:
+    if job.plant == "model":
+        return of_model()
     if job.plant == "nominal":
         return nominal(job.course.vary, job.seed)
     return randomized(job.course.vary, job.seed, spec, job.seconds)

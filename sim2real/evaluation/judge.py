@@ -81,14 +81,15 @@ class LaneWalk:
         """Start with nothing seen; ``lane`` is where the robot walks."""
         self.goal, self._lane = lane.last_edge + rule.beyond, lane
         self.over = False
+        self._upright = rule.upright
         self._farthest, self._y = -math.inf, 0.0
         self._crossed_s: float | None = None
 
-    def add(self, truth: GroundTruth, active_s: float) -> None:
-        """Take a cycle, ``active_s`` after activation."""
+    def add(self, truth: GroundTruth, active_s: float, tilt: float = 0.0) -> None:
+        """Take a cycle, ``active_s`` after activation, with the base tilted by ``tilt`` [rad]."""
         x, self._y = truth.position[:2].tolist()
         self._farthest = max(self._farthest, x)
-        if x >= self.goal and self._crossed_s is None and not self._astray():
+        if x >= self.goal and self._crossed_s is None and tilt <= self._upright and not self._astray():
             self._crossed_s = active_s
         self.over = self._crossed_s is not None or self._astray()
 

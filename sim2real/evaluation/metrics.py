@@ -10,11 +10,10 @@ import numpy as np
 from robot_policies.types import Mode, RobotRecord
 from sim2real.evaluation.course import Course, Crossing
 from sim2real.evaluation.gait import Gait
-from sim2real.evaluation.judge import LaneWalk, Tracking, Velocity
+from sim2real.evaluation.judge import Tracking, Velocity
+from sim2real.evaluation.verdict import SECOND, Verdict
 from sim2real.mujoco.lane import Lane
 from sim2real.mujoco.robot import GroundTruth
-
-SECOND = 1_000_000_000  # [ns]
 
 
 class Metrics:
@@ -23,7 +22,6 @@ class Metrics:
     Attributes:
         modes: each mode with the time at which it was entered [s of the robot's clock].
         trips: the time, name and detail of each trip.
-        fell_s: time at which the robot fell, None if it did not.
         active_ns: stamp of the first active cycle, None before.
         stamp_ns: stamp of the newest cycle, 0 before the first.
     """
@@ -45,18 +43,15 @@ class Metrics:
             thighs: names of the bodies that the course may let touch the ground.
             lane: where the robot walks, for a course that is to be crossed.
         """
-        self._course, self._truth, self._thighs = course, truth, frozenset(thighs)
+        self._course, self._truth = course, truth
         self.modes: list[tuple[float, str]] = []
         self.trips: list[tuple[float, str, str]] = []
-        self.fell_s: float | None = None
         self.active_ns: int | None = None
         self.stamp_ns = 0
         self._seen: tuple[object, ...] = ()  # the trips of the last record
         self._gait, self._tracking = Gait(), Tracking(command)
-        crosses = isinstance(course.success, Crossing) and lane is not None
-        self._walk = LaneWalk(course.success, lane) if crosses else None  # type: ignore[arg-type]
+        self._verdict = Verdict(course, lane, thighs)
         self._start = self._position = np.zeros(3)
-        self._tilt = 0.0
 
     def __call__(self, record: RobotRecord) -> None:
         """Add one robot cycle."""
@@ -77,7 +72,13 @@ class Metrics:
     @property
     def over(self) -> bool:
         """Whether nothing more can change the outcome."""
-        return self.fell_s is not None or bool(self.trips) or (self._walk is not None and self._walk.over)
+        return bool(self.trips) or self._verdict.over
+
+    @property
+    def fell_s(self) -> float | None:
+        """Time at which the robot fell [s of the robot's clock], None if it did not."""
+        fell_ns = self._verdict.fell_ns
+        return None if fell_ns is None else fell_ns / SECOND
 
     def failures(self) -> tuple[str, ...]:
         """Return why the episode is no success; nothing if it is one."""
@@ -86,8 +87,8 @@ class Metrics:
             return (*found, "never active")
         if self.fell_s is not None:
             found.insert(0, f"fell at {self.fell_s:.2f} s")
-        if self._walk is not None:
-            return (*found, *self._walk.failures())
+        if self._verdict.walk is not None:
+            return (*found, *self._verdict.failures())
         if not self._tracking.judged:
             return (*found, f"not active for {self._course.settle:g} s")
         rule = self._course.success
@@ -100,8 +101,8 @@ class Metrics:
             "active_s": self.active_s,
             "distance_m": math.hypot(away[0], away[1]),
             **self._tracking.numbers(),
-            **({} if self._walk is None else self._walk.numbers()),
-            "tilt_max_rad": self._tilt,
+            **({} if self._verdict.walk is None else self._verdict.walk.numbers()),
+            "tilt_max_rad": self._verdict.tilt,
             **self._gait.numbers(),
         }
 
@@ -115,21 +116,10 @@ class Metrics:
 
     def _follow(self, record: RobotRecord, truth: GroundTruth, dt: float) -> None:
         self._gait.add(record, float(truth.position[2]), dt)
-        _, x, y, _ = truth.quat_wxyz.tolist()
-        tilt = math.acos(max(-1.0, 1.0 - 2.0 * (x * x + y * y)))
-        self._tilt = max(self._tilt, tilt)
-        if self.fell_s is None and (tilt > self._course.fall.tilt or self._touches(truth)):
-            self.fell_s = record.state.stamp_ns / SECOND
         self._position = truth.position
         active_ns = record.state.stamp_ns - (self.active_ns or 0)
         if active_ns < self._course.settle * SECOND:
             self._tracking.wait(truth)
         else:
             self._tracking.add(truth)
-        if self._walk is not None and self.fell_s is None:
-            self._walk.add(truth, active_ns / SECOND)
-
-    def _touches(self, truth: GroundTruth) -> bool:
-        """Whether the robot lies on the ground; thighs count where the course says so."""
-        down = truth.ground_contacts
-        return bool(down) and (self._course.fall.thighs or not self._thighs.issuperset(down))
+        self._verdict.add(truth, record.state.stamp_ns, active_ns)

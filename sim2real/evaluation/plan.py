@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from robot_policies.exceptions import InputError, expected
-from sim2real.evaluation.course import Following
+from sim2real.evaluation.course import Course, Following
 from sim2real.evaluation.episode import Job
 from sim2real.evaluation.judge import Velocity
 from sim2real.evaluation.plant import PlantName
@@ -51,6 +51,21 @@ def course_cells(
         for policy in policies
         for plant in plants
     ]
+
+
+def card_cells(
+    base: Job, policies: Sequence[Policy], places: Iterable[tuple[Course, float]], plants: Sequence[PlantName],
+    seeds: int, command: Velocity | None, seconds: float | None,
+) -> list[Cell]:  # fmt: skip
+    """Return a cell for each course and difficulty, policy and plant; command and time are its own unless given."""
+    return [
+        cell
+        for course, difficulty in places
+        for cell in course_cells(
+            replace(base, course=course, command=command or course.command, seconds=seconds or course.seconds),
+            policies, [difficulty], plants, seeds,
+        )
+    ]  # fmt: skip
 
 
 def grid_cells(

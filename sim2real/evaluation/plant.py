@@ -17,8 +17,9 @@ from sim2real.randomization.actuators import draw_actuators
 from sim2real.randomization.models import draw_bodies
 from sim2real.randomization.ranges import Randomization
 
-PlantName = Literal["nominal", "randomized"]
-PLANTS: tuple[PlantName, ...] = ("nominal", "randomized")
+# nominal: the course's own ranges; randomized: those of training; model: nothing is drawn, as in the simulator's node
+PlantName = Literal["nominal", "randomized", "model"]
+PLANTS: tuple[PlantName, ...] = ("nominal", "randomized")  # that can be asked for together
 RANGES = Randomization()
 
 
@@ -35,7 +36,7 @@ class Motors:
 class Plant:
     """What one seed draws."""
 
-    foot_friction: float
+    foot_friction: float | None  # None: that of the model
     added_mass: float  # [kg]
     com_shift: tuple[float, float, float]  # [m], of the trunk's centre of mass, in its frame
     start_yaw: float  # [rad]
@@ -52,6 +53,11 @@ def nominal(vary: Vary, seed: int) -> Plant:
     friction, mass = (float(random.uniform(*limits)) for limits in (vary.foot_friction, vary.added_mass))
     yaw, y = (float(random.uniform(*limits)) for limits in (vary.start_yaw, vary.start_y))
     return Plant(friction, mass, (0.0, 0.0, 0.0), yaw, y)
+
+
+def of_model() -> Plant:
+    """Return the robot as its model has it, which is what the simulator's node has."""
+    return Plant(None, 0.0, (0.0, 0.0, 0.0), 0.0, 0.0)
 
 
 def randomized(vary: Vary, seed: int, spec: RobotSpec, seconds: float, ranges: Randomization = RANGES) -> Plant:

@@ -6,7 +6,7 @@ import ctypes
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -53,8 +53,13 @@ def _end_at_once() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def collect(jobs: Sequence[Job], processes: int) -> list[Episode]:
+def collect(jobs: Sequence[Job], processes: int, done: Callable[[int, Episode], None] | None = None) -> list[Episode]:
     """Run all jobs, tell of the progress on standard error, and return the episodes in the order of the jobs.
+
+    Args:
+        jobs: to run.
+        processes: to run them in.
+        done: is told each episode as it ends, with the place of its job.
 
     Raises:
         RobotPoliciesError: as ``run_jobs``.
@@ -64,6 +69,8 @@ def collect(jobs: Sequence[Job], processes: int) -> list[Episode]:
         for place, episode in run_jobs(jobs, processes):
             found[place] = episode
             progress.add(jobs[place], episode)
+            if done is not None:
+                done(place, episode)
     return [found[place] for place in range(len(jobs))]
 
 

@@ -42,8 +42,9 @@ def varied_world(ground: Ground, plant: Plant, spec: RobotSpec) -> Terrain:
 
     def build(world: mujoco.MjSpec) -> None:
         ground.add_to(world)
-        for foot in spec.feet:
-            world.geom(foot).friction[0] = plant.foot_friction
+        if plant.foot_friction is not None:
+            for foot in spec.feet:
+                world.geom(foot).friction[0] = plant.foot_friction
         trunk = world.body(spec.base_bodies[0])
         trunk.fullinertia = np.asarray(trunk.fullinertia) * (1.0 + plant.added_mass / trunk.mass)
         trunk.mass += plant.added_mass
