@@ -82,10 +82,20 @@ class BenchOperator:
 
     def activate(self, configured: bool = False) -> None:
         """Configure, unless it is, and activate the policy node. Raises ``RobotError`` with its reason."""
-        transitions = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
-        for transition in transitions[1 if configured else 0 :]:
-            self.call(self._transition, ChangeState.Request(transition=Transition(id=transition)))
+        if not configured:
+            self._change(Transition.TRANSITION_CONFIGURE)
+        self.wait(self._images_fit, START_LIMIT, "images that come as the policy was trained")
+        self._change(Transition.TRANSITION_ACTIVATE)
         self.wait(lambda: self.robot.get("mode") == Mode.ACTIVE.value, ANSWER_LIMIT, "mode active")
+
+    def _images_fit(self) -> bool:
+        if "reads_depth" not in self.policy:
+            return False
+        delays = self.policy.get("depth_delay_ms", {})
+        return not self.policy["reads_depth"] or (bool(delays) and all(each["as_trained"] for each in delays.values()))
+
+    def _change(self, transition: int) -> None:
+        self.call(self._transition, ChangeState.Request(transition=Transition(id=transition)))
 
     def drive(self, seconds: float, lin_vel_x: float = 0.0) -> None:
         """Let ``seconds`` pass, and command a forward velocity [m/s] ten times a second meanwhile."""

@@ -10,6 +10,9 @@ BUDGETS: Mapping[str, Mapping[str, float]] = {
     "state_to_command": {"p50_us": 1300.0, "p99_us": 3000.0},
     "taken_to_tick": {"p99_us": 300.0},
     "tick_lateness": {"p99_us": 1000.0},
+    "depth_to_command": {"p50_us": 8000.0, "p99_us": 15_000.0},  # without the wait for the tick
+    "depth_total": {"p99_us": 35_000.0},  # with it: one control period and 15 ms
+    "driver_500hz": {"p50_us": 270.0, "p99_us": 550.0},
     "wake_500hz": {"p99_us": 200.0},
     "wake_500hz_loaded": {"p99_us": 200.0},  # with SCHED_FIFO
     "policy_killed_to_landing": {"max_us": 100_000.0},

@@ -14,14 +14,17 @@ import yaml
 
 from robot_policies import resources
 from robot_policies.robot_spec import load_robot_spec
+from sim2real.benchmark import sight
 from sim2real.benchmark.children import running
 from sim2real.benchmark.figures import Report
 from sim2real.benchmark.phases import Phases, told
-from sim2real.benchmark.stack import FORWARD, Stack, cpu_of
+from sim2real.benchmark.stack import FORWARD, Stack, cpu_of, within
 from sim2real.benchmark.walk import POLICY, ROBOT
+from sim2real.benchmark.wire import wire
 
 PERIOD_S = 0.02  # [s], 50 Hz
 THROUGH_ROS = ("state_to_command", "taken_to_tick", "stamp_to_tick", "tick_lateness")
+PARTS = ("depth_to_command", "depth_tick_wait", "depth_network_wait", "depth_total")
 CHILD_LIMIT = 120.0  # [s] more than it measures, for a process on a busy machine
 
 
@@ -83,6 +86,23 @@ def ros(report: Report, settings: Settings) -> None:
     phases = Phases(settings.scratch, {}, FORWARD)
     phases.run(settings.seconds, settings.short)
     phases.fill(report, {name: name for name in THROUGH_ROS})
+
+
+def depth(report: Report, settings: Settings) -> None:
+    """From the end of the camera's delay to the first command from the image: camera, robot and policy node."""
+    policy = "go2_parkour"
+    if not sight.shipped():
+        folder = settings.scratch / sight.NAME
+        policy = str(sight.seeing_bundle(folder, load_robot_spec(ROBOT)).folder)
+    with Stack(settings.scratch, {}, ("sim2real.bridges.depth_camera_node",), policy) as stack:
+        stack.walk()
+        begun = time.monotonic_ns()
+        # Each image is one sample, and most are seen: as many samples as the other groups have.
+        stack.operator.drive(2.0 * settings.seconds, FORWARD)
+        span = (begun, time.monotonic_ns())
+    samples = stack.samples()
+    for name in PARTS:
+        report.add(name, within(samples.get(name, []), span), Path(policy).name)
 
 
 def wake(report: Report, settings: Settings) -> None:
@@ -148,8 +168,10 @@ GROUPS: Mapping[str, Group] = {
     "eager": eager,
     "pacing": pacing,
     "ros": ros,
+    "depth": depth,
     "wake": wake,
     "kill": kill,
+    "wire": wire,
     "nodes": nodes,
     "offline": offline,
 }

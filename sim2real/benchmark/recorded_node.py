@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from robot_policies.nodes import policy_node, robot_node
+from robot_policies.nodes.depth_timing import PARTS, DepthTiming, Use
 from robot_policies.nodes.policy_monitor import PolicyMonitor
 from robot_policies.nodes.robot_monitor import RobotMonitor
 from robot_policies.nodes.state_assembler import StateAssembler
-from robot_policies.types import PolicyRecord
+from robot_policies.robots.robot import GroundTruth
+from robot_policies.types import PolicyRecord, RobotRecord
 
 KEPT = 256  # states that a command may still answer
 
@@ -53,6 +55,7 @@ class RecordedRobotMonitor(RobotMonitor):
         """As ``RobotMonitor``."""
         super().__init__(*args)
         self._out: dict[int, int] = {}
+        self._answered = 0  # stamp of the newest command of a policy that went out [ns]
 
     def published(self, stamp_ns: int, now_ns: int) -> None:
         """Note the moment before the first part of a state is published."""
@@ -68,6 +71,14 @@ class RecordedRobotMonitor(RobotMonitor):
             TAPE.add("state_to_command", time.monotonic_ns() - self._out[stamp_ns])
         super().taken(stamp_ns)
 
+    def cycle(self, record: RobotRecord, truth: GroundTruth | None, busy_ns: int) -> bool:
+        """Note how long before now the state was stamped whose command has gone out in this cycle, once each."""
+        safe = record.safe
+        if safe is not None and "/" in safe.gain_profile and safe.stamp_ns != self._answered:
+            self._answered = safe.stamp_ns
+            TAPE.add("state_to_wire", time.time_ns() - safe.stamp_ns)
+        return super().cycle(record, truth, busy_ns)
+
 
 class RecordedPolicyMonitor(PolicyMonitor):
     """Notes when each tick began, against its state's stamp and against the message that completed the state."""
@@ -79,6 +90,18 @@ class RecordedPolicyMonitor(PolicyMonitor):
         TAPE.add("tick_lateness", late_ns)
         TAPE.add("stamp_to_tick", begun_system_ns - record.inputs.state.stamp_ns)
         TAPE.add("taken_to_tick", begun_ns - RecordedAssembler.taken_ns)
+
+
+class RecordedDepthTiming(DepthTiming):
+    """Notes each first use of an image whose own delay is known."""
+
+    def ticked(self, record: PolicyRecord) -> list[Use]:
+        """Note a tick."""
+        unknown, uses = self._unknown, super().ticked(record)
+        for use in uses if self._unknown == unknown else ():
+            for part, value in zip(PARTS, (use.own, use.tick_wait, use.network_wait, use.total), strict=True):
+                TAPE.add(part, value)
+        return uses
 
 
 class RecordedAssembler(StateAssembler):
@@ -98,6 +121,7 @@ def main(args: Sequence[str] | None = None) -> int:
         (robot_node, "RobotMonitor", RecordedRobotMonitor),
         (policy_node, "PolicyMonitor", RecordedPolicyMonitor),
         (policy_node, "StateAssembler", RecordedAssembler),
+        (policy_node, "DepthTiming", RecordedDepthTiming),
     ):
         setattr(module, name_there, kind)
     node_main = {"robot_node": robot_node.main, "policy_node": policy_node.main}[name]

@@ -33,9 +33,12 @@ class Stack:
         children: the processes by name.
     """
 
-    def __init__(self, scratch: Path, robot: Parameters | None = None, others: Sequence[str] = ()) -> None:
-        """Note what to start: parameters of the robot node, and modules of other nodes with theirs."""
+    def __init__(
+        self, scratch: Path, robot: Parameters | None = None, others: Sequence[str] = (), policy: str = POLICY
+    ) -> None:
+        """Note what to start: parameters of the robot node, modules of other nodes, and the bundle."""
         self.scratch, self._parameters, self._others = scratch, dict(robot or {}), tuple(others)
+        self._policy = policy
         self.children: dict[str, Child] = {}
         self.operator: BenchOperator
         self._exit = ExitStack()
@@ -54,7 +57,7 @@ class Stack:
             self.operator = BenchOperator(domain, self.check)
             self._exit.callback(self.operator.close)
             robot = self._parameters.get("robot", ROBOT)
-            self.start_node("policy_node", {"policy": POLICY, "robot": robot, **self._clock()})
+            self.start_node("policy_node", {"policy": self._policy, "robot": robot, **self._clock()})
             for module in self._others:
                 parameters = {"robot": robot} if module.endswith("camera_node") else {"port": _free_port()}
                 name = module.rpartition(".")[2]
@@ -93,7 +96,7 @@ class Stack:
     def restart_policy(self) -> None:
         """Start the policy node anew, once the old one is dead, and wait until the new one speaks."""
         told = self.operator.told["/policy_node"]
-        self.start_node("policy_node", {"policy": POLICY, "robot": ROBOT})
+        self.start_node("policy_node", {"policy": self._policy, "robot": ROBOT})
         self.operator.wait(lambda: self.operator.told["/policy_node"] > told, 30.0, "a new policy node")
 
     def samples(self) -> dict[str, list[tuple[int, int]]]:

@@ -1,4 +1,4 @@
-"""Images in lockstep: the simulator waits for those that are due, so that it does not matter how busy the machine is."""
+"""Images in lockstep: the simulator waits for those that are due, however busy the machine is."""
 
 from __future__ import annotations
 

@@ -13,15 +13,19 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from robot_policies.bundle.load import load_bundle
 from robot_policies.exceptions import RobotError
 from robot_policies.nodes import policy_node, robot_node
 from robot_policies.nodes.bench_operator import BenchOperator
-from sim2real.benchmark import groups, phases, recorded_node
+from robot_policies.nodes.depth_timing import PARTS, DepthTiming, Use
+from robot_policies.robot_spec import load_robot_spec
+from sim2real.benchmark import groups, phases, recorded_node, sight
 from sim2real.benchmark.figures import Report
 from sim2real.benchmark.groups import Settings
 from sim2real.benchmark.phases import NO_FIFO, Phases
 from sim2real.benchmark.recorded_node import (
     RecordedAssembler,
+    RecordedDepthTiming,
     RecordedPolicyMonitor,
     RecordedRobotMonitor,
     Tape,
@@ -80,6 +84,36 @@ def test_the_policy_monitor_notes_when_a_tick_began(
     assert (monitor.ticks, monitor.missed) == (1, 1)
 
 
+def test_first_uses_of_images_are_noted_where_their_own_delay_is_known(
+    tape: Callable[[str], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = [True, False]
+
+    def ticked(self: Any, record: Any) -> list[Use]:
+        self._unknown += 0 if known.pop(0) else 1
+        return [Use(5 * MS, 17 * MS, 40 * MS)]
+
+    monkeypatch.setattr(DepthTiming, "ticked", ticked)
+    timing = RecordedDepthTiming.__new__(RecordedDepthTiming)
+    timing._unknown = 0
+    record: Any = None
+    assert len(timing.ticked(record)) == len(timing.ticked(record)) == 1
+    found = {part: tape(part) for part in PARTS}
+    assert found == {
+        "depth_to_command": [5 * MS], "depth_tick_wait": [17 * MS], "depth_network_wait": [40 * MS],
+        "depth_total": [22 * MS],
+    }  # fmt: skip
+
+
+def test_the_policy_that_is_measured_walks_as_the_shipped_one_and_sees(tmp_path: Path) -> None:
+    spec = load_robot_spec("go2")
+    made, walk = sight.seeing_bundle(tmp_path / "sees", spec, period=5), load_bundle("go2_walk", spec)
+    assert made.contract.action == walk.contract.action
+    assert (made.folder / "actor.onnx").read_bytes() == (walk.folder / "actor.onnx").read_bytes()
+    assert [network.period for network in made.contract.networks] == [1, 5]
+    assert made.contract.depth["depth"].delay == (0.080, 0.142)
+
+
 def test_the_assembler_notes_when_a_part_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     parts: list[Any] = []
     monkeypatch.setattr(
@@ -103,6 +137,7 @@ def test_the_recorded_node_is_the_node(name: str, tmp_path: Path, monkeypatch: p
         (robot_node, "RobotMonitor"),
         (policy_node, "PolicyMonitor"),
         (policy_node, "StateAssembler"),
+        (policy_node, "DepthTiming"),
     ):
         monkeypatch.setattr(module, attribute, getattr(module, attribute))  # so that it is put back
     monkeypatch.setattr(robot_node if name == "robot_node" else policy_node, "main", played)
