@@ -30,7 +30,8 @@ class Walking(Stack):
         self.now_ns = 0
         self.heard: list[tuple[int, str, np.ndarray]] = []  # stamp, profile, targets of every command
         self._asked_ns: int | None = None  # stamp of the newest velocity, None while none is wanted
-        self.policy = self.start(POLICY, f"policy:={policy}", f"companion:={companion}", lockstep)
+        with_companion = (f"companion:={companion}",) if companion else ()
+        self.policy = self.start(POLICY, f"policy:={policy}", *with_companion, lockstep)
         if camera:
             self.start("helpers.fake_camera", lockstep)
         node = self.probe.node
