@@ -2,7 +2,7 @@
 
 ``python -m sim2real.benchmark.wire_child pinger DOMAIN RESULT SECONDS``: a robot without physics that sends LowState at
 500 Hz. For SECONDS (more than 0) it notes when the LowCmd that answers each state comes, and ends; else its joints go
-where commands say, until it is ended. ``driver DOMAIN``: the driver alone, which sends back the positions of each state.
+where commands say, until it is ended. ``driver DOMAIN``: the driver alone, which sends each state's positions back.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from unitree_sdk2py.idl.unitree_api.msg import dds_ as api
 from unitree_sdk2py.idl.unitree_go.msg.dds_ import LowCmd_, LowState_
 
 from robot_policies.control.pacing import MonotonicClock, Pacer, prepare
+from robot_policies.exceptions import RobotError
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.robots.unitree import create
 from robot_policies.robots.unitree_wire.codec import COMMAND, STATE
@@ -37,7 +38,7 @@ class Pinger:
 
     def __init__(self, domain: int) -> None:
         """Join ``domain`` on the loopback interface, standing upright in the pose ``sit``."""
-        link = Link("lo", domain, "off", ())
+        self._link = link = Link("lo", domain, "off", ())
         self.states = link.writer("rt/lowstate", LowState_)
         self.commands = link.reader("rt/lowcmd", LowCmd_, foreign=True)
         self._asked = link.reader("rt/api/motion_switcher/request", api.Request_, depth=8, raw=False)
@@ -110,7 +111,10 @@ def drive(domain: int) -> None:
         clock.sleep_until(time.monotonic_ns() + due_ns - time.time_ns())
 
     while True:
-        state = robot.read(wait)
+        try:
+            state = robot.read(wait)
+        except RobotError:  # the other end stalled, or has ended; then so does this process, by its parent
+            continue
         robot.write(JointCommand(state.stamp_ns, state.joint_pos, still, still, still, still + 3.0, "damping"))
 
 
