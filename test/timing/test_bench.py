@@ -101,6 +101,15 @@ def test_wake_ups_and_all_nodes(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert {f"cpu_{name}_node" for name in ("robot", "policy", "depth_camera", "viewer")} <= set(values)
 
 
+@pytest.mark.slow
+def test_a_robots_own_wire(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("cyclonedds", reason="needs cyclonedds and unitree-sdk2py-dimos (robot_policies[unitree])")
+    found = bench(tmp_path, capsys, "wire")
+    assert found["driver_500hz"]["n"] > 1000 and found["driver_500hz"]["p50_us"] < 2_000.0
+    assert found["state_to_wire"]["n"] > 50
+    assert found["driver_500hz"]["p50_us"] < found["state_to_wire"]["p50_us"] < 20_000.0
+
+
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     process = start(tmp_path, "--only", "ros")
     try:
