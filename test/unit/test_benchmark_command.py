@@ -45,7 +45,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_every_group_says_in_its_first_line_what_it_is() -> None:
-    assert set(GROUPS) == {"tick", "eager", "pacing", "ros", "depth", "wake", "kill", "nodes", "offline"}
+    assert set(GROUPS) == {"tick", "eager", "pacing", "ros", "depth", "wake", "kill", "wire", "nodes", "offline"}
     for name, group in GROUPS.items():
         assert (group.__doc__ or "").strip(), name
 
