@@ -254,3 +254,10 @@ def create(spec: RobotSpec, options: Mapping[str, Any]) -> Camera:
     sensor = load_depth_sensor(chosen.sensor or mount.sensor)
     sdk = load_sdk()
     return RealSenseCamera(name, spec, sensor, _finder(sdk, chosen), sdk)
+
+
+def devices() -> list[tuple[str, str, str]]:
+    """Return name, serial number and USB speed (such as ``3.2``) of each device. Raises ``ResourceError``."""
+    sdk = load_sdk()
+    keys = ("name", "serial_number", "usb_type_descriptor")
+    return [tuple(_info(device, sdk, key) for key in keys) for device in sdk.context().query_devices()]  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""What ``robot-policies doctor`` looks at: this machine, its network, ROS, the robot, the camera."""
