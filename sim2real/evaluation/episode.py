@@ -95,7 +95,9 @@ def build(job: Job) -> Rig:
         PolicyStep(bundle, spec),
         Operator(job.command, steer=steering(job.course.steer, robot.ground_truth)),
         on_robot=(metrics,),
-        cameras=simulated_cameras(bundle.contract, spec, robot.ground_truth, place.name, job.seed),
+        cameras=simulated_cameras(
+            bundle.contract, spec, robot.ground_truth, place.name, job.seed, job.plant == "randomized"
+        ),
         scans=height_scans(bundle.contract, robot.ground_truth, ground),
     )
     pushes = tuple(sorted((*job.pushes, *plant.pushes), key=lambda push: push.at_s))

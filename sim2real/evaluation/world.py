@@ -12,13 +12,15 @@ import numpy as np
 from robot_policies.contract import Contract
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.types import Array, DepthImage, RobotState
+from sim2real.evaluation.camera_draw import drawn_camera
 from sim2real.evaluation.judge import Velocity
 from sim2real.evaluation.offline import Cameras
 from sim2real.evaluation.plant import Plant
-from sim2real.mujoco import depth_camera
-from sim2real.mujoco.depth_camera import BasePose
+from sim2real.mujoco.camera_profile import CameraOptions, camera_profile
+from sim2real.mujoco.depth_camera import BasePose, simulated_camera
 from sim2real.mujoco.ground import Ground
 from sim2real.mujoco.robot import GroundTruth
+from sim2real.mujoco.terrain import find_ground
 from sim2real.mujoco.world import Terrain
 
 STRAY = 2.0  # [m] that a robot may be farther from its start than its command leads it
@@ -56,7 +58,12 @@ def varied_world(ground: Ground, plant: Plant, spec: RobotSpec) -> Terrain:
 
 
 def simulated_cameras(
-    contract: Contract, spec: RobotSpec, truth: Callable[[], GroundTruth], terrain: str | None, seed: int
+    contract: Contract,
+    spec: RobotSpec,
+    truth: Callable[[], GroundTruth],
+    terrain: str | None,
+    seed: int,
+    randomized: bool = False,
 ) -> Cameras | None:
     """Return the depth cameras that the bundle reads; None where it is blind.
 
@@ -68,17 +75,21 @@ def simulated_cameras(
         truth: gives where it is.
         terrain: the name of its ground; None is the plane.
         seed: of the cameras' faults.
+        randomized: whether the seed also draws their places, delays and how faulty they are.
 
     Raises:
         ResourceError: the robot has no such camera.
     """
     if not contract.depth:
         return None
-    single = len(contract.depth) == 1
-    cameras = {
-        name: depth_camera.create(spec, {"camera": None if single else name, "terrain": terrain, "seed": seed})
-        for name in contract.depth
+    single, ground = len(contract.depth) == 1, find_ground(terrain)
+    profiles = {
+        name: camera_profile(spec, CameraOptions(camera=None if single else name, seed=seed)) for name in contract.depth
     }
+    if randomized:
+        for number, (name, depth) in enumerate(contract.depth.items()):
+            profiles[name] = drawn_camera(profiles[name], depth, seed, number)
+    cameras = {name: simulated_camera(spec, profile, ground) for name, profile in profiles.items()}
 
     def pose() -> tuple[Array, BasePose]:
         true = truth()

@@ -21,7 +21,11 @@ DELAY = (0.080, 0.142)  # [s], of the D435
 
 
 def seeing_contract(
-    spec: RobotSpec, lost: str = "landing", delay: tuple[float, float] = DELAY, period: int = PERIOD
+    spec: RobotSpec,
+    lost: str = "landing",
+    delay: tuple[float, float] = DELAY,
+    period: int = PERIOD,
+    pose: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A policy that holds the stand pose, and whose encoder reads the robot's own camera, resized to 6 x 8."""
     contract, sensor = contract_of(spec), load_depth_sensor("d435")
@@ -43,7 +47,7 @@ def seeing_contract(
     contract["depth"] = {
         "depth": {
             "sensor": "d435", "intrinsics": {name: getattr(sensor, name) for name in names},
-            "pose": {"position": list(mount.position), "pitch": mount.pitch}, "crop": [0, 0, 0, 0],
+            "pose": pose or {"position": list(mount.position), "pitch": mount.pitch}, "crop": [0, 0, 0, 0],
             "size": [ROWS, COLUMNS], "interpolation": "area", "near": 0.0, "far": 3.0, "invalid": "far",
             "scale": 1.0, "offset": 0.0, "rate": 30.0, "delay": list(delay),
         }

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from helpers.bundles import standing
 from helpers.offline import SPEC
 from helpers.seeing import seeing_bundle
 
 from robot_policies.bundle.load import Bundle
+from robot_policies.types import DepthImage
 from sim2real.evaluation.course import load_course
 from sim2real.evaluation.episode import Job, build, run_episode
 from sim2real.evaluation.world import simulated_cameras
+from sim2real.mujoco.robot import GroundTruth
 
 STILL = (0.0, 0.0, 0.0)
 
@@ -56,3 +62,33 @@ def test_its_camera_sees_the_obstacle_ahead(seeing: Bundle) -> None:
 def test_an_episode_that_sees_can_be_repeated(seeing: Bundle) -> None:
     one, again = (run_episode(job_of(seeing, "gap", 0.3)) for _ in range(2))
     assert one.metrics["energy_j"] == again.metrics["energy_j"]
+
+
+def test_a_randomised_plant_draws_the_camera_too(tmp_path: Path) -> None:
+    """Seeds see one scene from other places, with other delays; the nominal plant from one."""
+    pose = {"position": [0.355, 0.0, 0.065], "pitch": 0.3927, "position_range": [0.02] * 3, "pitch_range": 0.05}
+    bundle = seeing_bundle(tmp_path / "seeing", SPEC, pose=pose)
+    first = {(plant, seed): first_image(bundle, plant, seed) for plant in ("nominal", "randomized") for seed in (0, 1)}
+    for plant in ("nominal", "randomized"):
+        one, other = first[plant, 0], first[plant, 1]
+        seen_by_both = (one.depth > 0) & (other.depth > 0)
+        apart = float(np.median(np.abs(one.depth - other.depth)[seen_by_both]))
+        assert (apart > 0.01) == (plant == "randomized"), (plant, apart)
+    again = first_image(bundle, "randomized", 1)
+    assert np.array_equal(again.depth, first["randomized", 1].depth)
+    job = replace(job_of(bundle, "flat", 0.0), plant="randomized", seed=1, seconds=0.5)
+    assert not run_episode(job).trips, "what is drawn is within what the policy accepts"
+
+
+def first_image(bundle: Bundle, plant: str, seed: int) -> DepthImage:
+    """Return the first image of a robot that stands still."""
+    base = GroundTruth(0, *(np.zeros(3),), np.array([1.0, 0, 0, 0]), *([np.zeros(3)] * 2), SPEC.poses["stand"],
+                       np.zeros(19), ())  # fmt: skip
+    base = replace(base, position=np.array([0.0, 0.0, 0.32]))
+    cameras = simulated_cameras(bundle.contract, SPEC, lambda: base, "step:0.3", seed, plant == "randomized")
+    assert cameras is not None
+    for stamp in range(0, 1_000_000_000, 5_000_000):
+        found = cameras(standing(SPEC, stamp)).get("depth")
+        if found is not None:
+            return found
+    raise AssertionError("no image")

@@ -1,0 +1,46 @@
+"""The depth camera of one episode on a randomised plant: its place, pitch, delay and faults, by the seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from robot_policies.contract import Depth
+from sim2real.mujoco.camera_profile import CameraProfile
+from sim2real.mujoco.depth_faults import DepthFaults
+
+# Factors on what the sensor file says of noise and holes: cameras of one kind differ, and so do surfaces and light.
+# Estimates. The blind band is never wider than the sensor's: its data sheet has 0.195 m at this resolution, 0.7 of it.
+NOISE, HOLES, BLIND = (0.5, 1.5), (0.5, 1.5), (0.7, 1.0)
+_DRAW = 4  # of this seed; others draw the robot and its pushes
+
+
+def drawn_camera(profile: CameraProfile, depth: Depth, seed: int, number: int = 0) -> CameraProfile:
+    """Return ``profile`` as the camera of one episode.
+
+    Args:
+        profile: the nominal camera.
+        depth: of the bundle. Its ranges of place and pitch are drawn from around the robot's own mount. So are the
+            least and the most delay of the episode's images from its range, as the policy refuses other delays.
+        seed: of the episode.
+        number: of the camera, where a robot has several.
+    """
+    random = np.random.default_rng((seed, _DRAW, number))
+    reach, pitch = np.asarray(depth.pose.position_range), depth.pose.pitch_range
+    x, y, z = (np.asarray(profile.mount.position) + random.uniform(-reach, reach)).tolist()
+    mount = replace(profile.mount, position=(x, y, z), pitch=profile.mount.pitch + float(random.uniform(-pitch, pitch)))
+    least, most = np.sort(random.uniform(*depth.delay, 2)).tolist()
+    faults = _faults(profile.faults, random)
+    return replace(profile, mount=mount, delay=least, jitter=most - least, faults=faults)
+
+
+def _faults(faults: DepthFaults, random: np.random.Generator) -> DepthFaults:
+    noise, anywhere, edges, blind = (float(random.uniform(*factor)) for factor in (NOISE, HOLES, HOLES, BLIND))
+    return replace(
+        faults,
+        noise=faults.noise * noise,
+        hole_random=min(1.0, faults.hole_random * anywhere),
+        hole_edges=min(1.0, faults.hole_edges * edges),
+        blind_band=faults.blind_band * blind,
+    )
