@@ -25,6 +25,8 @@ from robot_policies.safety.limits import load_safety
 
 HELP = "run a policy on a robot, simulated or real, through ROS 2 nodes"
 BRINGUP = "sim"
+LEVELS = ("p50", "p95", "p99", "max")
+LEVELS_TEXT = "/".join(LEVELS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -155,6 +157,28 @@ def _check_writable(path: Path) -> None:
         raise ResourceError(expected("--json: a file to write", path, "a file in a folder that exists"))
 
 
+def _depth(report: dict[str, Any]) -> str:
+    """Return the line on depth to command: own cost, the waits apart, and what was measured of the delay."""
+    own, wait, network, total = (
+        _levels(report[f"depth_{part}_ms"]) for part in ("to_command", "tick_wait", "network_wait", "total")
+    )
+    text = f"depth to command {LEVELS_TEXT} {own} ms, with the wait for the tick {total} ms (wait {wait} ms"
+    text += f", for a slower network {network} ms more), {report['depth_images']} images"
+    if report["depth_images_of_unknown_delay"]:
+        text += ", from their receipt: the camera does not say when its delay was over"
+    delays = [
+        f"{name} {each['p5']:.0f} to {each['p95']:.0f} ms from capture to use, trained for "
+        + " to ".join(f"{value:.0f}" for value in each["trained"])
+        for name, each in report.get("depth_delay_ms", {}).items()
+        if each["n"]
+    ]
+    return "; ".join((text, *delays))
+
+
+def _levels(numbers: dict[str, float]) -> str:
+    return "/".join(f"{numbers[level]:.2f}" for level in LEVELS)
+
+
 def _tell(report: dict[str, Any], path: Path | None) -> None:
     if path is not None:
         path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -164,10 +188,10 @@ def _tell(report: dict[str, Any], path: Path | None) -> None:
         parts.append(f"{report['distance_m']:.2f} m at {speed:.2f} m/s for {report['command_mps']:.2f} commanded")
     parts.append("fell" if report["fell"] else "no fall")
     if latency:
-        parts.append(
-            "latency p50/p95/p99/max " + "/".join(f"{latency[k]:.2f}" for k in ("p50", "p95", "p99", "max")) + " ms"
-        )
+        parts.append(f"latency {LEVELS_TEXT} {_levels(latency)} ms")
     print(", ".join(parts))
+    if report.get("depth_images"):
+        print(_depth(report))
     for trip in report["trips"]:
         print(f"trip {trip['name']} in {trip['mode']}: {trip['detail']}")
     if report["error"]:
