@@ -56,6 +56,7 @@ class Member:
             if self.hands_over:
                 self.step.reset()
             self._good_ns = stamp_ns
+            self.out_of_order = f"good images again, for less than {RECOVERY_NS * 1e-9:g} s"
         return PolicyInputs(inputs.state, inputs.velocity_command, images, inputs.height_scan)
 
     @property

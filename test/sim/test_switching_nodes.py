@@ -33,7 +33,7 @@ def walking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walking]:
 
 
 def changes(walking: Walking) -> tuple[np.ndarray, np.ndarray]:
-    """Return the largest change of a target [rad] from tick to tick: own ones, and those of the three ticks of a switch.
+    """Return the largest change of a target [rad] from tick to tick: own ones, and those of a switch (three ticks).
 
     This process may miss commands; only pairs of one tick and the next are compared.
     """
