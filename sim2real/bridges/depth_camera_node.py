@@ -18,7 +18,7 @@ from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, JointState, TimeReference
 
 from robot_policies.contract import DepthIntrinsics
-from robot_policies.control.pacing import freeze_garbage
+from robot_policies.control import pacing
 from robot_policies.control.timing import Percentiles
 from robot_policies.exceptions import InputError
 from robot_policies.nodes.camera_messages import CameraMessages
@@ -36,6 +36,7 @@ from sim2real.mujoco.depth_camera import BasePose, create
 # real time old ones are of no use to a camera that has fallen behind.
 KEPT, KEPT_REAL_TIME = 128, 16
 AHEAD_NS = 250_000_000  # [ns] that the simulator may be ahead, in lockstep: far fewer states than may wait
+PRIORITY = pacing.PRIORITY - 20  # of SCHED_FIFO: robot and policy go first
 REPORT_PERIOD = 1.0  # [s]
 
 
@@ -120,6 +121,11 @@ class DepthCameraNode(Node):
         self._diagnostics.publish(self.get_clock().now().nanoseconds, level, text, values)
         self._reported, self._images, self._bad, self._last_error = now, 0, 0, ""
 
+    @property
+    def lockstep(self) -> bool:
+        """Whether the simulator waits for this camera."""
+        return self._horizon is not None
+
     def end(self) -> None:
         """Let the simulator go on without this camera."""
         if self._horizon is not None:
@@ -184,7 +190,10 @@ def main(args: Sequence[str] | None = None) -> int:
 def _main(stop: Stop) -> None:
     node = DepthCameraNode()
     spinner = Spinner(node)
-    freeze_garbage()
+    if node.lockstep:
+        pacing.freeze_garbage()
+    else:  # a camera is hardware: its delay does not grow with what else the machine does
+        pacing.prepare(node.get_logger().debug, PRIORITY)
     try:
         while not stop.requested:
             spinner.spin_for(0.1)

@@ -37,9 +37,10 @@ def test_a_blind_policy_has_no_line_on_depth(capsys: pytest.CaptureFixture[str])
 def test_own_cost_waits_and_delay_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
     _tell(SEES, None)
     assert capsys.readouterr().out.splitlines()[1] == (
-        "depth to command p50/p95/p99/max 5.00/10.00/15.00/20.00 ms, with the wait for the tick "
-        "6.00/12.00/18.00/24.00 ms (wait 1.00/2.00/3.00/4.00 ms, for a slower network 40.00/40.00/40.00/40.00 ms more), "
-        "50 images; depth 95 to 150 ms from capture to use, trained for 80 to 142"
+        "depth to command p50/p95/p99/max 5.00/10.00/15.00/20.00 ms, "
+        "with the wait for the tick 6.00/12.00/18.00/24.00 ms (wait 1.00/2.00/3.00/4.00 ms, "
+        "for a slower network 40.00/40.00/40.00/40.00 ms more), 50 images; "
+        "depth 95 to 150 ms from capture to use, trained for 80 to 142"
     )
 
 
