@@ -119,6 +119,19 @@ def test_a_robot_that_does_not_move_loses_a_level(env: ParkourEnv) -> None:
     assert env.fleet.level.tolist() == [1, 1, 1, 0, 1, 1, 1, 1]
 
 
+def test_a_robot_that_stands_though_it_should_go_has_given_up(env: ParkourEnv) -> None:
+    env._pause[:] = -1.0
+    env._pause[5] = 1.0  # it is asked to stand for a while
+    env._farthest[6] = -5.0  # it has just gained way
+    env.task = replace(env.task, fall_tilt=3.2)  # nobody falls meanwhile
+    gone = np.zeros(8, dtype=int)
+    for step in range(1, 170):
+        env.rng = np.random.default_rng(3)  # nobody is pushed or stopped
+        gone = np.where((gone == 0) & idle(env).fell, step, gone)
+    assert set(gone.tolist()) - {0} <= {150, 151}
+    assert gone[5] == 0 and (gone[[0, 1, 2, 3, 4, 7]] > 0).all()
+
+
 def test_paths_swing_around_the_middle_and_goals_lie_on_them() -> None:
     paths = Paths(200, np.random.default_rng(0))
     paths.draw(np.ones(200, dtype=bool))

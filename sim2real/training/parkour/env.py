@@ -23,6 +23,7 @@ EASY = 2_000_000  # samples, in which rewards are cut at zero
 PAUSE_EVERY, PAUSE = 15.0, (0.8, 2.0)  # [s] between two pauses on average; length of one
 UP, DOWN = 0.7, 0.4  # share of the whole way that leads a level up; of the way asked so far, below which one is lost
 _BESIDE = 1.9  # [m] from the middle, where a robot has left its lane
+STUCK, GAIN = 3.0, 0.1  # [s] without so much way [m] gained, after which a robot that should go has given up
 _SUNK = 0.15  # [m] of the base below the lane's lowest ground: in a gap
 _CRAWLS = 0.08  # [m] of the base over the ground under it: lies
 _EDGE = 0.05  # [m] around a foot, where an edge counts
@@ -72,6 +73,8 @@ class ParkourEnv(Env):
         self._before = np.zeros((envs, joints))
         self._speed = np.zeros(envs)  # [m/s], asked for between pauses
         self._pause = np.full(envs, -1.0)  # [s] left
+        self._farthest = np.zeros(envs)  # [m], x
+        self._idle = np.zeros(envs)  # [s] since it was gained
         size = groups.frame_size(self.task.terms)
         self._past = Past(groups.PAST, envs, size)
         self._samples, self._arrived = 0, 0.0
@@ -105,7 +108,14 @@ class ParkourEnv(Env):
         tilted = self.motion.gravity[:, 2] > -np.cos(self.task.fall_tilt)
         sunk = (z < self.lanes.lowest[tile] - _SUNK) | (z - under < _CRAWLS)
         arrived = x > self.lanes.finish[tile] + 1.0
-        return (tilted | sunk | (np.abs(y) > _BESIDE)) & ~arrived, arrived
+        return (tilted | sunk | self._gave_up(x) | (np.abs(y) > _BESIDE)) & ~arrived, arrived
+
+    def _gave_up(self, x: Array) -> Bools:
+        """Return who stands before an obstacle: that must not be better than to try, nor take up the episode."""
+        gained = (x > self._farthest + GAIN) | (self.command[:, 0] == 0.0)
+        self._farthest = np.where(gained, np.maximum(x, self._farthest), self._farthest)
+        self._idle = np.where(gained, 0.0, self._idle + self.task.control_dt)
+        return np.asarray(self._idle > STUCK)
 
     def _judge(self, done: Bools, fell: Bools) -> None:
         x, finish = self._xy()[:, 0], self.lanes.finish[self.fleet.tile]
@@ -137,6 +147,7 @@ class ParkourEnv(Env):
         count = int(rows.sum())
         self.command[rows, 0] = self._speed[rows] = self.rng.uniform(*self.task.commands.lin_vel_x, count)
         self._pause[rows] = -1.0
+        self._farthest[rows], self._idle[rows] = self._begin[rows], 0.0
         self._paths.draw(rows)
         self._before[rows] = 0.0
 
