@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nav_msgs.msg import Odometry
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
 from robot_policies.nodes import policy_inputs, state_assembler
 from robot_policies.nodes.conversions import StateMessages, set_stamp
@@ -326,3 +326,23 @@ def test_sensors_are_asked_for_as_best_effort() -> None:
     best = {topic for topic, reliability in kept if reliability == QoSReliabilityPolicy.BEST_EFFORT}
     assert best == {*PARTS, "odom", "depth/image_rect", "depth/camera_info"}
     assert state_assembler.KEPT > 1 and policy_inputs.AHEAD_NS == 5 * 10**9
+
+
+def test_an_image_ahead_of_the_robots_clock_is_refused_and_said_until_a_good_one_comes() -> None:
+    taken, node = topics(("front",))
+    ahead = policy_inputs.IMAGE_AHEAD_NS
+    node.callbacks["depth/image_rect"](depth_message(START + ahead + 1))
+    assert taken.refused == 1 and "on the robot's clock" in taken.bad_images["front"]
+    assert taken.depth["front"].at(START + 2 * ahead) is None
+    node.callbacks["depth/image_rect"](depth_message(START + ahead))
+    assert taken.bad_images == {} and taken.depth["front"].at(START + ahead) is not None
+
+
+def test_an_image_carries_the_pinhole_that_its_camera_has_said() -> None:
+    taken, node = topics(("front",))
+    node.callbacks["depth/image_rect"](depth_message(START))
+    assert taken.depth["front"].at(START).pinhole is None  # type: ignore[union-attr]
+    info = CameraInfo(k=[55.85, 0.0, 52.5, 0.0, 55.86, 29.5, 0.0, 0.0, 1.0])
+    node.callbacks["depth/camera_info"](info)
+    node.callbacks["depth/image_rect"](depth_message(START + 1))
+    assert taken.depth["front"].at(START + 1).pinhole == (55.85, 55.86, 52.5, 29.5)  # type: ignore[union-attr]
