@@ -114,8 +114,10 @@ def test_last_action_and_target(seen: Any, bundle: Bundle) -> None:
     default = np.array(bundle.contract.joints.default_joint_pos)
     for (record, _), (after, _) in zip(seen[:-1], seen[1:], strict=True):
         np.testing.assert_array_equal(proprio(after)[37:49], record.action.raw)
+        # what was trained: an action acts one control step later, and is read at once
         target = default + 0.25 * np.clip(record.action.raw, -4.8, 4.8)
-        np.testing.assert_allclose(record.command.joint_pos, target, atol=1e-6)
+        np.testing.assert_allclose(after.command.joint_pos, target, atol=1e-6)
+    np.testing.assert_allclose(seen[0][0].command.joint_pos, default, atol=1e-6)
 
 
 def test_the_scan_is_what_a_ray_finds(seen: Any, bundle: Bundle) -> None:

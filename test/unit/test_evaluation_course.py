@@ -71,9 +71,9 @@ def test_any_number_in_the_range_is_a_difficulty() -> None:
     assert load_course("step", 0.123).name == "step"
 
 
-@pytest.mark.parametrize("difficulty", [0.61, -0.01, float("nan"), float("inf")])
+@pytest.mark.parametrize("difficulty", [0.71, -0.01, float("nan"), float("inf")])
 def test_a_difficulty_out_of_range_is_one_line_with_the_range_and_its_unit(difficulty: float) -> None:
-    with pytest.raises(ResourceError, match=rf"course step: difficulty; found {difficulty:g}; valid: 0 to 0\.6 m$"):
+    with pytest.raises(ResourceError, match=rf"course step: difficulty; found {difficulty:g}; valid: 0 to 0\.7 m$"):
         load_course("step", difficulty)
 
 

@@ -23,12 +23,17 @@ LANE = Lane(width=4.0, first_edge=1.0, last_edge=2.0, end=5.0)
 STILL = GroundTruth(0, np.zeros(3), np.array([1.0, 0, 0, 0]), np.zeros(3), np.zeros(3), np.zeros(12), np.zeros(19), ())
 
 
+def leaning(angle: float) -> tuple[float, float, float, float]:
+    """Return the attitude (wxyz) of a base that is pitched by ``angle`` [rad]."""
+    return (math.cos(angle / 2), 0.0, math.sin(angle / 2), 0.0)
+
+
 class World:
     """Moves as told, and shows each cycle to the metrics."""
 
     def __init__(self, command: tuple[float, float, float] = (0.8, 0.0, 0.0), course: Course = FLAT) -> None:
         self.truth, self.cycle = STILL, 0
-        lane = LANE if course is STEP else None
+        lane = LANE if course.name == "step" else None
         self.metrics = Metrics(course, command, lambda: self.truth, SPEC.thigh_bodies, lane)
 
     def run(self, seconds: float, mode: Mode = Mode.ACTIVE, trips: tuple[Trip, ...] = (), **fields: Any) -> World:
@@ -194,17 +199,29 @@ def test_who_leaves_the_lane_sideways_has_not_crossed_it() -> None:
 
 
 def test_who_falls_behind_the_last_edge_has_not_crossed() -> None:
-    world = World((0.5, 0.0, 0.0), STEP).run(2.5, velocity=(1.0, 0.0, 0.0)).run(0.005, contacts=("base",))
+    world = World((0.5, 0.0, 0.0), STEP).run(2.5, velocity=(1.0, 0.0, 0.0)).run(0.005, quat=leaning(1.51))
     world.run(2.0, velocity=(1.0, 0.0, 0.0))
     assert world.metrics.over and world.metrics.failures()[0].startswith("fell at 2.5")
     assert len(world.metrics.failures()) == 2
 
 
-def test_on_a_lane_a_thigh_may_touch_and_the_base_may_not() -> None:
-    world = World((0.5, 0.0, 0.0), STEP).run(0.1).run(0.1, contacts=("FR_thigh", "RL_thigh"))
+def test_on_a_lane_thighs_and_base_may_touch_as_the_course_says() -> None:
+    world = World((0.5, 0.0, 0.0), STEP).run(0.1).run(0.1, contacts=("FR_thigh", "base"))
+    assert world.metrics.fell_s is None
+    strict = replace(STEP, fall=replace(STEP.fall, trunk=True))
+    world = World((0.5, 0.0, 0.0), strict).run(0.1).run(0.1, contacts=("FR_thigh", "RL_thigh"))
     assert world.metrics.fell_s is None
     world.run(0.005, contacts=("FR_thigh", "base"))
     assert world.metrics.fell_s == pytest.approx(0.205)
+
+
+def test_who_leans_past_the_goal_has_not_crossed_until_it_is_upright() -> None:
+    world = World((0.5, 0.0, 0.0), STEP).run(3.5, velocity=(1.0, 0.0, 0.0), quat=leaning(1.05))
+    assert not world.metrics.over
+    assert "came to x 3.50 m" in world.metrics.failures()[0]
+    world.run(0.01, quat=leaning(0.95))
+    assert world.metrics.over and world.metrics.failures() == ()
+    assert world.metrics.numbers()["tilt_max_rad"] == pytest.approx(1.05)
 
 
 def test_a_trip_ends_a_lane_even_at_its_goal() -> None:
