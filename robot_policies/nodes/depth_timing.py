@@ -79,6 +79,11 @@ class DepthTiming:
         """Note when the delay of the image captured at ``stamp_ns`` was over."""
         _keep(self._due[name], stamp_ns, due_ns)
 
+    def begin(self) -> None:
+        """Forget the images that came before an activation: they have waited for that, not for a tick."""
+        for here in self._here.values():
+            here.clear()
+
     def received(self, name: str, stamp_ns: int) -> None:
         """Note that the image captured at ``stamp_ns`` has just come."""
         _keep(self._here[name], stamp_ns, self._now_ns())

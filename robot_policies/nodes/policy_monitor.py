@@ -25,6 +25,8 @@ class PolicyMonitor:
     def activated(self) -> None:
         """Note an activation."""
         self.activations += 1
+        if self.depth is not None:
+            self.depth.begin()
 
     def ticked(self, record: PolicyRecord, missed: int, late_ns: int, begun_ns: int) -> None:
         """Note a tick, right after its command was published.

@@ -125,6 +125,16 @@ def test_an_image_of_unknown_receipt_does_not_count() -> None:
     assert len(rig.tick(0, 140, 141, 1)) == 1
 
 
+def test_an_image_from_before_an_activation_does_not_count() -> None:
+    rig, monitor = Rig(), PolicyMonitor()
+    monitor.depth = rig.timing
+    rig.image(0, 100, 101)
+    monitor.activated()
+    assert rig.tick(0, 120, 121, 0) == []
+    rig.image(33, 133, 134)
+    assert len(rig.tick(1, 140, 141, 33)) == 1
+
+
 def test_the_camera_says_when_the_delay_was_over() -> None:
     rig = Rig()
     message = TimeReference(time_ref=Time(sec=1, nanosec=5))
