@@ -53,19 +53,23 @@ class RobotMonitor:
         self._cycles += 1
         self._busy.add(busy_ns)
         self._fall(record, truth)
-        landing = self._step.landing
-        text = record.mode.value if landing is None else f"{record.mode.value}:{landing}"
+        return self.note(record.state.stamp_ns)
+
+    def note(self, stamp_ns: int) -> bool:
+        """Note mode and trips, also where there is no state; return whether they have changed."""
+        mode, trips, landing = self._step.mode, self._step.trips, self._step.landing
+        text = mode.value if landing is None else f"{mode.value}:{landing}"
         ready = self._step.ramp_done
-        changed = text != self.mode_text or record.trips != self._latched or ready != self._ready
+        changed = text != self.mode_text or trips != self._latched or ready != self._ready
         self._ready = ready
         if text != self.mode_text:
             self.mode_text = text
-            self._modes.append((text, record.state.stamp_ns))
-        for trip in record.trips:
+            self._modes.append((text, stamp_ns))
+        for trip in trips:
             if trip not in self._latched:
                 told = {"name": trip.name, "mode": trip.mode.value, "landing": trip.landing, "detail": trip.detail}
                 self._trips.append({**told, "stamp_ns": trip.stamp_ns})
-        self._latched = record.trips
+        self._latched = trips
         return changed
 
     def level(self) -> bytes:

@@ -130,6 +130,8 @@ class RobotNode:
         with suppress(RobotError):  # what cannot be read, perhaps cannot be written either; the first error was told
             self._topics.sent(self._robot.write(command))
         monitor = self._monitor
+        if monitor.note(now_ns):
+            self._topics.mode(monitor.mode_text)
         self._diagnostics.publish(now_ns, monitor.level(), str(error), monitor.values())
         self._spinner.spin_for(1.0 / self._step.spec.state_rate)
 
