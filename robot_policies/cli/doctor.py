@@ -23,11 +23,12 @@ _SLACK = 5.0  # [s] more than a process that a check starts may take
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare ``[--robot NAME] [--interface NAME] [--domain N] [--json FILE]``."""
+    """Declare ``[--robot NAME] [--interface NAME] [--domain N] [--recordings FOLDER] [--only CHECK] [--json FILE]``."""
     parser.add_argument("--robot", metavar="NAME", help="robot that is to run here: its files, its wire, its camera")
     parser.add_argument("--interface", metavar="NAME", help="network interface that the robot is on")
     parser.add_argument("--domain", type=int, default=0, help="DDS domain of the robot (default: %(default)s)")
     parser.add_argument("--recordings", metavar="FOLDER", type=Path, default=Path(), help="where recordings will go")
+    parser.add_argument("--only", metavar="CHECK", action="append", help="only this check; may be given again")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the findings to this file")
 
 
@@ -38,7 +39,8 @@ def main(args: argparse.Namespace) -> int:
         raise ResourceError(expected("--recordings", args.recordings, "a folder that exists"))
     if args.json is not None and not args.json.absolute().parent.is_dir():
         raise ResourceError(expected("--json", args.json, "a file in a folder that exists"))
-    findings = [*run(_checks(args, spec)), *run([Check("wake-up", machine.wakes, 5.0)])]  # the last one undisturbed
+    checks, last = _chosen(args.only, _checks(args, spec), Check("wake-up", machine.wakes, 5.0))
+    findings = [*run(checks), *run(last)]  # the last one undisturbed
     for finding in findings:
         print(finding)
     code = worst(findings)
@@ -47,6 +49,16 @@ def main(args: argparse.Namespace) -> int:
     if args.json is not None:
         args.json.write_text(_json(findings, code), encoding="utf-8")
     return code
+
+
+def _chosen(only: list[str] | None, checks: list[Check], last: Check) -> tuple[list[Check], list[Check]]:
+    """Return the checks that were asked for, and whether the last one is among them. Raises ``ResourceError``."""
+    names = [check.name for check in (*checks, last)]
+    unknown = [name for name in only or () if name not in names]
+    if unknown:
+        raise ResourceError(expected("--only: a check", ", ".join(unknown), names))
+    wanted = only or names
+    return [check for check in checks if check.name in wanted], [last] if last.name in wanted else []
 
 
 def _checks(args: argparse.Namespace, spec: RobotSpec | None) -> list[Check]:

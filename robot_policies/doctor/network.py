@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 import socket
 import struct
@@ -11,7 +12,7 @@ from robot_policies.doctor.finding import Finding
 from robot_policies.robots.unitree_wire.interface import check_interface, interfaces
 
 GROUP = "239.255.0.250"  # of this machine's own probe; packets have a life of 0 and do not leave it
-MULTICAST = 0x1000  # linux/if.h
+SIOCGIFFLAGS, MULTICAST = 0x8913, 0x1000  # linux/sockios.h, linux/if.h
 
 
 def interface(name: str) -> Finding:
@@ -38,7 +39,7 @@ def multicast(name: str) -> Finding:
     """Whether a datagram to a group comes back on the interface. Raises ``RobotError`` for no such interface."""
     check_interface(name)
     address = interfaces()[name]
-    if not _number(Path("/sys/class/net") / name / "flags", 16) & MULTICAST:
+    if not _flags(name) & MULTICAST:
         if name == "lo":
             return Finding("multicast", "OK", "not on lo, where drivers look for participants by their ports")
         return Finding("multicast", "FAIL", f"switched off on {name}", f"ip link set {name} multicast on")
@@ -70,8 +71,15 @@ def _echo(address: str) -> bool:
     return True
 
 
-def _number(file: Path, base: int = 10) -> int:
+def _flags(name: str) -> int:
+    """Return the flags of an interface, from the kernel: /sys may show those of another network namespace."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        answer = fcntl.ioctl(asked, SIOCGIFFLAGS, struct.pack("256s", name.encode()[:15]))
+    return int(struct.unpack_from("<H", answer, 16)[0])
+
+
+def _number(file: Path) -> int:
     try:
-        return int(file.read_text(encoding="utf-8"), base)
+        return int(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return 0
