@@ -87,13 +87,6 @@ def test_in_networks_made_for_it() -> None:
     assert code == 2 and "no link" in lines["interface"]
 
 
-@needs("unshare", "ip")
-def test_a_network_that_refuses_multicast() -> None:
-    wall = f"{VETH}; ip route add prohibit 239.0.0.0/8"
-    code, lines = doctor("--interface", "eth7", *only("multicast"), before=namespace(wall))
-    assert code == 2 and "does not come back on eth7; do: firewall" in lines["multicast"]
-
-
 @needs("prlimit", "setpriv")
 def test_without_the_right_to_real_time() -> None:
     """Not even root may where the capability is gone and the limit is 0."""

@@ -205,6 +205,21 @@ def test_a_wireless_or_slow_interface_is_a_warning(tmp_path: Path, monkeypatch: 
     assert "use a cable" in network.interface("eth0").todo
 
 
+@pytest.mark.parametrize(("echo", "level"), [(True, "OK"), (False, "FAIL")])
+def test_a_group_that_cannot_be_reached(echo: bool, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "check_interface", lambda name: None)
+    monkeypatch.setattr(network, "interfaces", lambda: {"eth0": "192.168.123.5"})
+    monkeypatch.setattr(network, "_flags", lambda name: network.MULTICAST)
+    monkeypatch.setattr(network, "_echo", lambda address: echo)
+    found = network.multicast("eth0")
+    assert found.level == level and ("firewall" in found.todo) is not echo
+
+
+def test_a_group_on_an_address_that_is_not_ours() -> None:
+    with pytest.raises(OSError, match="Cannot assign"):
+        network._echo("192.0.2.77")
+
+
 # ROS.
 
 
