@@ -51,6 +51,7 @@ def readings(image: Image, places: Places) -> dict[str, Any]:
         "motor_temperature_C": motors["temperature"][index].tolist(),
         "motor_lost": motors["lost"][index].tolist(),
         "motor_modes": motors["mode"][index].tolist(),
+        "motor_errors": motors["reserve"][index, 0].tolist(),  # where recordings of a Go2 show 0
         "imu_temperature_C": int(image["imu_state"]["temperature"]),
         "board_temperature_C": [int(image["temperature_ntc1"]), int(image["temperature_ntc2"])],
         "battery_charge": int(battery["soc"]) / 100.0,
