@@ -43,7 +43,7 @@ def poses(place: Place, count: int, seed: int) -> tuple[Array, Array]:
 
 
 def ray_camera(terrain: str, **options: object) -> SimulatedDepthCamera:
-    """A camera that casts rays at the simulator's own world, ground and all: not what the simulated camera is made of."""
+    """A camera that casts rays at the simulator's whole world, as the simulated camera no longer does."""
     seen = profile(**options)
     mirror = Mirror(build_model(SPEC, terrain), SPEC.joint_names)
     return SimulatedDepthCamera(mirror, RayCamera(mirror.model, mirror.base_body, seen.mount, seen.intrinsics), seen)

@@ -20,8 +20,8 @@ KIND = "parkour"
 # [rad]: a robot that climbs leans far; training ends at 1.5. The robot's safety file says how much of it counts.
 TILT = 1.5
 DEPTH_MAX_AGE = 0.25  # [s]: two and a half images of training
-# [s], age of an image when it is due: 0 in training, where one more image is waited for inside. The files state no range;
-# up to what a D435 takes is let through, as with the range of training no real camera would be.
+# [s], age of an image when it is due: 0 in training, where one more image is waited for inside. The files state no
+# range; up to what a D435 takes is let through, as with the range of training no real camera would be.
 HANDED_OVER = (0.0, 0.142)
 ACTION_DELAY = (0.0, 0.02)  # [s]: none at first, then one control step
 # [ticks]: what training ends with. Without it the public weights, given true heights, leap no gap of 0.5 m.
