@@ -14,6 +14,7 @@ from sim2real.firmware.body import STEP, Body
 from sim2real.firmware.motors import TIMEOUT, MotorBoards
 from sim2real.firmware.power import Battery, Motors
 from sim2real.firmware.readings import MOTORS, REMOTE_SIZE, MotorCommand, Readings, roll_pitch_yaw
+from sim2real.firmware.remote import pressed
 from sim2real.firmware.sport import SportController
 
 PERIOD = 0.002  # [s], 500 Hz
@@ -22,6 +23,7 @@ IMU_TEMPERATURE = 70  # [deg C]; the chip sits on a warm board
 # The motion switcher answers at once and needs a while to end or start the controller: the vendor's examples sleep and
 # ask again. How long is an assumption.
 SWITCH_TIME = 1.0  # [s]
+DAMP = ("L2", "B")  # of the remote, as the vendor's manual says; only the built-in controller hears it
 FIGHT_TICKS = 50  # 0.1 s after its last command a rival counts as gone
 
 
@@ -81,6 +83,8 @@ class Board:
         self._switch()
         body = self.body
         if self.mode:
+            if pressed(self.remote, *DAMP):
+                self.sport.go("damp")
             self.own_command = self.sport.command(body.joint_pos, PERIOD)
             self.boards.take(self.own_command)
         else:

@@ -33,3 +33,9 @@ def remote_bytes(buttons: Sequence[str], axes: Mapping[str, float]) -> bytes:
             raise InputError(expected(f"axes: {axis}", value, "-1 to 1"))
     pressed = sum(1 << BUTTONS.index(button) for button in set(buttons))
     return _LAYOUT.pack(HEAD, pressed, *(float(axes.get(axis, 0.0)) for axis in AXES))
+
+
+def pressed(remote: bytes, *buttons: str) -> bool:
+    """Return whether all of ``buttons`` are pressed."""
+    bits = int(_LAYOUT.unpack(remote)[1])
+    return all(bits >> BUTTONS.index(button) & 1 for button in buttons)

@@ -28,7 +28,7 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
     """A Go2 that lies limp, with nobody in control."""
     domain = free_dds_domain()
     log = tmp_path_factory.mktemp("peer") / "judge.jsonl"
-    peer = PeerProcess("go2", "--domain", str(domain), "--mode", "released", log=log)
+    peer = PeerProcess("go2", "--domain", str(domain), "--mode", "released", "--timeout", "0.5", log=log)
     client = SdkRobotClient(domain)
     client.state()
     yield SimpleNamespace(peer=peer, client=client, domain=domain)
@@ -78,13 +78,18 @@ def test_mute_is_the_network_gone(robot: SimpleNamespace) -> None:
 
 
 def test_delay(robot: SimpleNamespace) -> None:
-    """The newest state that is here says an older tick than the robot has."""
+    """The newest state that is here says an older tick than the robot has by then."""
     TESTED.add("delay")
-    lag = [1000 * robot.peer.do("status")["t"] - robot.client.state().tick for _ in range(5)]
+    assert min(lags(robot)) < 150.0
     robot.peer.do("fault", name="delay", delay=0.2)
     time.sleep(0.3)
-    late = [1000 * robot.peer.do("status")["t"] - robot.client.state().tick for _ in range(5)]
-    assert np.median(late) - np.median(lag) == pytest.approx(200.0, abs=30.0)
+    assert min(lags(robot)) >= 195.0
+
+
+def lags(robot: SimpleNamespace) -> list[float]:
+    """How much older than the robot a state is when it has come [ms]; waiting for a processor makes it older still."""
+    ticks = (robot.client.state().tick for _ in range(8))
+    return [1000.0 * robot.peer.do("status")["t"] - tick for tick in ticks]
 
 
 def test_duplicate(robot: SimpleNamespace) -> None:

@@ -25,7 +25,8 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
     """A Go2 that has just been switched on. The tests of this file are one story, in their order."""
     domain = free_dds_domain()
     log = tmp_path_factory.mktemp("peer") / "judge.jsonl"
-    peer = PeerProcess("go2", "--domain", str(domain), "--heat", "100", log=log)
+    # A busy machine may keep this process from commanding for longer than the 0.1 s after which motors brake.
+    peer = PeerProcess("go2", "--domain", str(domain), "--heat", "100", "--timeout", "0.5", log=log)
     yield SimpleNamespace(peer=peer, client=SdkRobotClient(domain), domain=domain)
     peer.close()
 
@@ -77,9 +78,9 @@ def test_a_second_writer_fights_with_it(robot: SimpleNamespace) -> None:
     """As on the robot, both are obeyed in turns, which shakes it; the judge names it."""
     pushed = STAND.copy()
     pushed[2] += 0.3
-    robot.client.command_for(0.4, robot.client.command(pushed, 60.0, 5.0))
-    assert robot.peer.do("status")["driven_by"] == "both"
-    robot.peer.until(lambda s: s["driven_by"] == "built_in", 2.0)
+    command = robot.client.command(pushed, 60.0, 5.0)
+    robot.peer.until(lambda s: robot.client.command_for(0.05, command) and s["driven_by"] == "both")
+    robot.peer.until(lambda s: s["driven_by"] == "built_in")
 
 
 def test_it_is_laid_down_and_released_with_the_vendors_clients(robot: SimpleNamespace) -> None:
@@ -122,6 +123,7 @@ def test_it_is_laid_down_and_released_with_the_vendors_clients(robot: SimpleName
     ],
 )
 def test_a_bad_command_is_ignored_silently(robot: SimpleNamespace, reason: str, change: Any) -> None:
+    robot.peer.until(lambda s: s["driven_by"] == "nobody")
     before = positions(robot.client.state())
     command = robot.client.command(STAND, 60.0, 5.0)
     change(robot.client, command)
@@ -164,7 +166,7 @@ def test_a_target_of_stop_takes_its_gain_away(robot: SimpleNamespace) -> None:
 def test_motors_brake_when_commands_stop(robot: SimpleNamespace) -> None:
     states = robot.client.command_for(0.4, robot.client.command(SIT, 40.0, 3.0))
     assert states[-1].motor_state[0].mode == 1
-    robot.peer.until(lambda s: s["driven_by"] == "nobody", 2.0)
+    robot.peer.until(lambda s: s["driven_by"] == "nobody")
     state = robot.client.state()
     assert [motor.mode for motor in state.motor_state[:12]] == [0] * 12
     assert abs(state.motor_state[5].tau_est) < 1.0

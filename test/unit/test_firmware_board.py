@@ -124,6 +124,22 @@ def test_it_stands_up_lies_down_and_damps() -> None:
     assert robot.body.truth().position[2] < 0.13
 
 
+def test_the_remote_damps_the_built_in_controller_only() -> None:
+    robot = board("mcf")
+    run(robot, 2.0)
+    robot.remote = remote_bytes(["B"], {})
+    run(robot, 0.05)
+    assert robot.sport.pose == "stand"
+    robot.remote = remote_bytes(["B", "L2"], {})
+    run(robot, 1.5)
+    assert robot.sport.pose == "damp"
+    assert robot.body.truth().position[2] < 0.2
+    free = board()
+    free.remote = robot.remote
+    run(free, 0.02, held(SPEC.poses["sit"]))
+    assert free.driven_by == "commands"
+
+
 def test_what_the_controller_cannot_do_it_says() -> None:
     controller = sport.SportController(SPEC)
     assert controller.request(sport.STOP_MOVE) == 0

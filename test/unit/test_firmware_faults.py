@@ -17,6 +17,7 @@ from robot_policies.exceptions import InputError, RobotError
 from robot_policies.robot_spec import load_robot_spec
 from sim2real.firmware.board import Board
 from sim2real.firmware.body import Body
+from sim2real.firmware.client import SideDoor
 from sim2real.firmware.control import Control
 from sim2real.firmware.faults import KINDS, Faults
 from sim2real.firmware.judge import Judge
@@ -212,6 +213,19 @@ def test_a_port_that_is_taken_is_an_error(door: SimpleNamespace) -> None:
         Control(door.board, door.faults, Judge(door.board, None), door.control.port)
     with pytest.raises(RobotError, match="control port 99999"):
         Control(door.board, door.faults, Judge(door.board, None), 99999)
+
+
+def test_a_client_hears_what_the_door_says_and_when_nobody_does() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        client = SideDoor(deaf.getsockname()[1])
+        with pytest.raises(RobotError, match="timed out within 2 s"):
+            client.do("status")
+        client.close()
+    client = SideDoor(9)  # nobody
+    with pytest.raises(RobotError, match="port 9.*a peer that runs"):
+        client.do("status")
+    client.close()
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"3", b"{}", b'{"do": 1}', b"\xff\xfe", b'{"do": "fault"}'])
