@@ -71,9 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Check everything, run the episodes, print the card. Raises ``RobotPoliciesError`` before anything is started."""
     cells = _cells(args)
+    known = known_cards(args.json, cells) if args.card else {}
     for cell in {(cell.policy.bundle, cell.job.course.name, cell.job.difficulty): cell for cell in cells}.values():
         build(cell.job)  # so that whatever is wrong is said before the first process
-    cards = _cards(args, cells)
+    cards = _cards(args, cells, known)
     if args.plot is not None:
         _plot(cards, args.plot)
     if args.filmstrip is not None:
@@ -81,7 +82,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _cards(args: argparse.Namespace, cells: list[Cell]) -> list[dict[str, Any]]:
+def _cards(args: argparse.Namespace, cells: list[Cell], known: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
     processes = args.jobs or os.cpu_count() or 1
     if args.grid:
         jobs = [job for cell in cells for job in cell.jobs]
@@ -91,7 +92,6 @@ def _cards(args: argparse.Namespace, cells: list[Cell]) -> list[dict[str, Any]]:
             args.json.write_text(json.dumps(cards, indent=2) + "\n", encoding="utf-8")
         print(grid.grid_table(cards))
         return cards
-    known = known_cards(args.json, cells) if args.card else {}
     cards = run_cells(cells, processes, args.json, known)
     if args.nodes:
         cards = _with_nodes(args, cells, cards)
