@@ -32,7 +32,7 @@ def film(job: Job, path: Path) -> None:
         sys.stderr.write("film strip: not written: the robot never became active\n")
         return
     try:
-        write_strip(rig.robot.model, episode.poses[moments], path, COLUMNS)
+        write_strip(rig.robot.model, episode.poses[moments], path, COLUMNS, along=crossing)
     except RobotError as error:
         sys.stderr.write(f"{error}\n")
 

@@ -28,7 +28,9 @@ GAP = 4  # [px] of white between pictures
 LIMIT_S = 120.0  # [s], wall clock, to render one strip
 
 
-def write_strip(model: object, qpos: npt.NDArray[np.float64], path: Path, columns: int = 6, body: int = 1) -> None:
+def write_strip(
+    model: object, qpos: npt.NDArray[np.float64], path: Path, columns: int = 6, body: int = 1, along: bool = False
+) -> None:
     """Render one picture per configuration and write them as one PNG.
 
     Args:
@@ -37,6 +39,8 @@ def write_strip(model: object, qpos: npt.NDArray[np.float64], path: Path, column
         path: the PNG to write.
         columns: pictures per row.
         body: id of the body that the camera follows, from its right side.
+        along: whether the camera looks across the x axis instead, from farther away and higher: for a lane, so that its
+            edges are seen from the side.
 
     Raises:
         RobotError: there is no GL here, or the file cannot be written; one line.
@@ -46,7 +50,7 @@ def write_strip(model: object, qpos: npt.NDArray[np.float64], path: Path, column
     with tempfile.TemporaryDirectory() as folder:
         binary, episode, picture = (Path(folder) / name for name in ("model.mjb", "episode.npz", "strip.png"))
         mujoco.mj_saveModel(model, str(binary), None)
-        np.savez(episode, qpos=qpos, columns=columns, body=body)
+        np.savez(episode, qpos=qpos, columns=columns, body=body, along=along)
         _run_child([str(binary), str(episode), str(picture)], path)
         try:
             path.write_bytes(picture.read_bytes())
@@ -100,8 +104,9 @@ def _render(binary: str, episode: str, path: str) -> None:
     model.vis.global_.offheight, model.vis.global_.offwidth = HEIGHT, WIDTH
     data = mujoco.MjData(model)
     camera = mujoco.MjvCamera()
-    camera.distance, camera.elevation = 1.3, -12.0
     stored = np.load(episode)
+    along = bool(stored["along"])
+    camera.distance, camera.elevation = (2.1, -14.0) if along else (1.3, -12.0)
     pictures = []
     with mujoco.Renderer(model, HEIGHT, WIDTH) as renderer:
         for qpos in stored["qpos"]:
@@ -110,7 +115,7 @@ def _render(binary: str, episode: str, path: str) -> None:
             body = int(stored["body"])
             camera.lookat[:] = data.xpos[body]
             forward = data.xmat[body].reshape(3, 3)[:, 0]
-            camera.azimuth = 90.0 + math.degrees(math.atan2(forward[1], forward[0]))
+            camera.azimuth = 90.0 + (0.0 if along else math.degrees(math.atan2(forward[1], forward[0])))
             renderer.update_scene(data, camera)
             pictures.append(renderer.render().copy())
     Path(path).write_bytes(png(grid(pictures, int(stored["columns"]))))

@@ -75,7 +75,7 @@ class Ground:
                 pos=box.centre,
                 size=box.half,
                 quat=quat_wxyz,
-                material="ground",
+                material="ground/box",
                 friction=FRICTION,
                 group=GROUND_GROUP,
             )
@@ -128,16 +128,23 @@ def column(low: Sequence[float], high: Sequence[float], top: float, bottom: floa
 
 
 def _add_material(world: mujoco.MjSpec) -> None:
+    _checkered(world, "ground", (0.32, 0.35, 0.38))
+    _checkered(world, "ground/box", (0.46, 0.43, 0.36))  # warmer, so that edges are told from the floor
+
+
+def _checkered(world: mujoco.MjSpec, name: str, colour: tuple[float, float, float]) -> None:
+    """Add a material: squares of 0.25 m in two shades of ``colour``."""
+    dark = np.asarray(colour)
     world.add_texture(
-        name="ground",
+        name=name,
         type=mujoco.mjtTexture.mjTEXTURE_2D,
         builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
         mark=mujoco.mjtMark.mjMARK_EDGE,
-        rgb1=[0.32, 0.35, 0.38],
-        rgb2=[0.38, 0.41, 0.44],
-        markrgb=[0.5, 0.53, 0.56],
+        rgb1=dark,
+        rgb2=dark + 0.06,
+        markrgb=dark + 0.18,
         width=300,
         height=300,
     )
-    material = world.add_material(name="ground", texuniform=True, texrepeat=[2.0, 2.0])
-    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "ground"
+    material = world.add_material(name=name, texuniform=True, texrepeat=[2.0, 2.0])
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
