@@ -16,16 +16,19 @@ from robot_policies.nodes.runtime import LATCHED
 
 
 class PolicySwitch:
-    """``~/switch`` and ``~/switch_to/<bundle>`` of a policy node, and ``commanding_policy``."""
+    """``switch`` and ``switch_to/<bundle>`` under a policy node's name, and ``commanding_policy``."""
 
     def __init__(self, node: Node, step: SwitchingStep) -> None:
         """Offer a service for each policy of ``step``, and one for the next of them."""
         self._node, self._step = node, step
         self._told: str | None = None
         self._topic = node.create_publisher(String, "commanding_policy", LATCHED)
-        self._services = [node.create_service(Trigger, "~/switch", self._answer(step.next))]
+        own = node.get_name()
+        self._services = [node.create_service(Trigger, f"{own}/switch", self._answer(step.next))]
         for name in step.names:
-            self._services.append(node.create_service(Trigger, f"~/switch_to/{name}", self._answer(partial(str, name))))
+            self._services.append(
+                node.create_service(Trigger, f"{own}/switch_to/{name}", self._answer(partial(str, name)))
+            )
         self.tell(False)
 
     def tell(self, active: bool) -> bool:

@@ -22,6 +22,7 @@ from robot_policies.nodes.robot_node import RobotNode
 from robot_policies.nodes.runtime import Stop
 from robot_policies.nodes.teleop_node import TeleopNode
 from robot_policies.nodes.viewer_hub import ViewerNode
+from robot_policies.nodes.waypoint_node import WaypointNode
 from sim2real.bridges.depth_camera_node import DepthCameraNode
 
 OF_RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides")
@@ -81,7 +82,9 @@ def main() -> None:
     policy.trigger_configure()
     policy.tell()
     camera.report(time.monotonic() + 10.0)
-    nodes = (node, policy, camera, TeleopNode(), ViewerNode())
+    waypoints = WaypointNode()
+    waypoints.look(time.monotonic() + 10.0)
+    nodes = (node, policy, camera, TeleopNode(), ViewerNode(), waypoints)
     json.dump({item.get_name(): facts(item) for item in nodes}, sys.stdout)
 
 
