@@ -67,6 +67,7 @@ class FakePolicyNode:
         self.control_dt_ns = control_dt_ns
         self._topics = SimpleNamespace(velocity=SimpleNamespace(at=lambda stamp: None), images=lambda stamp: {})
         self._commands = SimpleNamespace(publish=lambda message: None)
+        self._switch = SimpleNamespace(tell=lambda active: False)
         self._message = SimpleNamespace(fill=lambda command: None)
         self._monitor = self
         self.lateness: list[int] = []
