@@ -74,9 +74,21 @@ def test_the_scan_is_the_ground_in_front_in_the_frame_of_the_heading(env: Parkou
         scan = env._scan()[0].reshape(len(views.SCAN_X), len(views.SCAN_Y))
         ahead, left = np.meshgrid(views.SCAN_X, views.SCAN_Y, indexing="ij")
         x = edge - 0.5 + np.cos(yaw) * ahead - np.sin(yaw) * left
-        clear = np.abs(x - edge) > 0.06
+        clear = np.abs(x - edge) > 0.11
         expected = np.where(x > edge, 0.02 - 0.1, 0.02)
         np.testing.assert_allclose(scan[clear], expected[clear], atol=1e-6)
+
+
+def test_no_wall_hides_between_the_points_of_the_scan(env: ParkourEnv) -> None:
+    lanes = make_lanes((GroundKind("hurdle", 1.0, 0.3, 0.3),), levels=1, each=1, seed=0)
+    wall = find_place("hurdle:0.3:0").lane.first_edge  # 0.1 m thick; points are 0.15 m apart
+    tile = np.zeros(1, dtype=np.int64)
+    seen = []
+    for place in np.linspace(wall - 1.0, wall - 0.2, 40):
+        points = np.stack([place + views.SCAN_X, np.zeros(len(views.SCAN_X))], axis=1)[None]
+        seen.append(bool((lanes.highest(tile, points) > 0.2).any()))
+        assert (lanes.highest(tile, points) >= lanes.at(tile, points)).all()
+    assert all(seen)
 
 
 def test_the_ground_and_the_path_are_looked_at_at_ten_hertz(env: ParkourEnv) -> None:

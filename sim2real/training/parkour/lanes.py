@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -28,11 +29,29 @@ class Lanes(Grounds):
 
     def at(self, tile: Index, xy: Array) -> Array:
         """Return the ground's heights [m] (N, points) under points (N, points, 2) of robots on lanes (N,)."""
+        return _look_up(self.heights, tile, xy)
+
+    def highest(self, tile: Index, xy: Array) -> Array:
+        """Return, as ``at``, the highest ground within a cell ahead and behind each point.
+
+        A wall of a cell and a half can then not hide between points that are three cells apart.
+        """
+        return _look_up(self._raised, tile, xy)
+
+    @cached_property
+    def _raised(self) -> Array:
         heights = self.heights
-        place = np.floor((xy - np.asarray(LOW)) * (1.0 / CELL)).astype(np.int64)
-        x = np.clip(place[..., 0], 0, heights.shape[1] - 1)
-        y = np.clip(place[..., 1], 0, heights.shape[2] - 1)
-        return np.asarray(heights[tile[:, None], x, y], dtype=float)
+        raised = heights.copy()
+        raised[:, 1:] = np.maximum(raised[:, 1:], heights[:, :-1])
+        raised[:, :-1] = np.maximum(raised[:, :-1], heights[:, 1:])
+        return np.asarray(raised)
+
+
+def _look_up(heights: Array, tile: Index, xy: Array) -> Array:
+    place = np.floor((xy - np.asarray(LOW)) * (1.0 / CELL)).astype(np.int64)
+    x = np.clip(place[..., 0], 0, heights.shape[1] - 1)
+    y = np.clip(place[..., 1], 0, heights.shape[2] - 1)
+    return np.asarray(heights[tile[:, None], x, y], dtype=float)
 
 
 def make_lanes(kinds: Sequence[GroundKind], levels: int, each: int, seed: int) -> Lanes:
