@@ -27,7 +27,7 @@ class SwitchingStep:
 
     Attributes:
         commanding: name of the bundle that commanded at the newest tick, or ``stand``; "" before the first.
-        why: why that is not the one that was asked for, "" where it is.
+        why: why the one that was asked for does not, or does so blind; "" where neither is so.
     """
 
     def __init__(self, main: PolicyStep, companion: PolicyStep | None = None, blend: float = BLEND) -> None:

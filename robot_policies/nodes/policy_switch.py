@@ -48,8 +48,8 @@ class PolicySwitch:
 
     @property
     def why(self) -> str:
-        """Why another one commands than was asked for, "" where that is not so."""
-        return self._step.why if self._step.commanding not in ("", self._step.wanted) else ""
+        """Why the policy that was asked for does not command, or commands blind; "" where neither is so."""
+        return self._step.why if self._step.commanding else ""
 
     def values(self) -> dict[str, Any]:
         """Return what /diagnostics says of it."""

@@ -102,7 +102,7 @@ def depth() -> dict[str, Any]:
         "scale": 0.5,
         "offset": 0.0,
         "rate": 10.0,
-        "delay": [0.06, 0.12],
+        "delay": [0.06, 0.15],
     }
 
 

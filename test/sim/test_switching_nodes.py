@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +14,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("mujoco")
 
-from helpers.node_process import free_domain, run_to_end
+from helpers.node_process import environment, free_domain, run_to_end
 from helpers.seeing_walk import NAME, seeing_walk
 from helpers.stack import DEACTIVATE, POLICY
 from helpers.walking import Walking
@@ -132,3 +136,32 @@ def test_a_companion_that_does_not_go_with_it_is_refused_before_anything_starts(
     done = run_to_end(POLICY, free_domain(), "policy:=go2_walk", f"companion:={companion}")
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert says in done.stderr
+
+
+def run(*arguments: object, timeout: float = 200.0) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "robot_policies.cli", "run", "--headless", *map(str, arguments)]
+    return subprocess.run(line, env=environment(free_domain()), capture_output=True, text=True, timeout=timeout)
+
+
+@pytest.mark.slow
+def test_run_starts_both_with_the_simulated_camera(tmp_path: Path) -> None:
+    bundle = seeing_walk(tmp_path / "sees", SPEC).folder
+    options = ("--camera", "--lockstep", "speed:=0.0", "--velocity", "0.5,0,0", "--seconds", 4)
+    done = run("--policy", bundle, "--companion", WALK, *options, "--json", tmp_path / "report.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{NAME} commands" in done.stderr and f"{WALK} commands" not in done.stderr
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["trips"] == [] and report["speed_mps"] == pytest.approx(0.5, abs=0.15)
+
+
+def test_run_refuses_what_cannot_be_before_anything_starts(tmp_path: Path) -> None:
+    way = tmp_path / "way.yaml"
+    way.write_text("points: []\n", encoding="utf-8")
+    for given, says in (
+        (("--companion", WALK), "companion: a bundle of another name"),
+        (("--waypoints", way), "path: its points; found none"),
+        (("--waypoints", way, "--velocity", "0.5,0,0"), "one of the two"),
+    ):
+        done = run(*given)
+        assert done.returncode == 2 and says in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr and "robot_node" not in done.stderr
