@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--companion", help="a blind bundle to switch to while the robot moves: name or folder")
     parser.add_argument("--namespace", default="", help="of all nodes, for many robots side by side")
     parser.add_argument("--terrain", help="what the robot stands on (default: flat)")
-    parser.add_argument("--camera", action="store_true", help="with the simulated depth camera")
+    parser.add_argument("--camera", action="store_true", help="with the depth camera, simulated or real")
     parser.add_argument("--headless", action="store_true", help="no viewer")
     browser = argparse.BooleanOptionalAction
     parser.add_argument("--browser", action=browser, default=False, help="open the viewer's page in a browser")

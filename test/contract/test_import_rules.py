@@ -23,6 +23,7 @@ VIOLATIONS = {
     "robot_policies/control/planted_message.py": ("sensor_msgs.msg", "only in nodes and bridges"),
     "sim2real/evaluation/planted_ros.py": ("rclpy", "only in nodes and bridges"),
     "sim2real/firmware/planted_driver.py": ("robot_policies.robots.robot", "shares no code with a driver"),
+    "robot_policies/nodes/planted_camera.py": ("pyrealsense2", "RealSense cameras only in its own"),
     "robot_policies/nodes/planted_mujoco.py": ("mujoco", "MuJoCo only in sim2real"),
     "robot_policies/bundle/importers/planted_torch.py": ("torch.onnx", "PyTorch only in training"),
     "sim2real/evaluation/planted_torch.py": ("torch", "PyTorch only in training"),

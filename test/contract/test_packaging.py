@@ -16,7 +16,10 @@ from helpers.checkout import ROOT, clean_environment, copy_checkout, make_enviro
 
 pytestmark = pytest.mark.slow
 
-NODES = ("robot_node", "policy_node", "teleop_node", "viewer_node", "waypoint_node", "depth_camera_node")
+NODES = (
+    *("robot_node", "policy_node", "teleop_node", "viewer_node", "waypoint_node"),
+    *("camera_node", "depth_camera_node", "firmware_node"),
+)
 EXECUTABLES = {"robot-policies", *NODES}
 KINDS = ("robots", "safety", "bringup", "bundles", "models", "terrains", "courses")
 
