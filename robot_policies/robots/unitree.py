@@ -70,11 +70,13 @@ class UnitreeRobot:
         self.spec = replace(spec, state_rate=options.rate or hardware.rate)
         self._places, self._link, self._armed = places, link, options.armed
         self._period_ns = round(1e9 / self.spec.state_rate)
-        self._clock = TickClock(round(hardware.tick * 1e9), round(1e9 / hardware.rate))
+        self._state_ns = round(1e9 / hardware.rate)  # between two states of the robot
+        self._clock = TickClock(round(hardware.tick * 1e9), self._state_ns)
         self._refused: Counter[str] = Counter()
         self._refusal = self._why = ""  # ever, and since the last state that was taken
         self._image: Image = STATE.new()
         self._lost = False
+        self._from_ns = 0  # the next state is the first one that is stamped at or after this [ns]
         self._command = _empty_command(hardware.motor_mode)
         self.sent = 0
         self._state = self._first(round(options.timeout * 1e9))
@@ -99,11 +101,12 @@ class UnitreeRobot:
         state = self._next(time.monotonic_ns() + (RETRY_NS if self._lost else LOST_NS))
         self._lost = state is None
         if state is None:
-            self._due_ns = 0
+            self._due_ns = self._from_ns = 0
             why = f"; refused since: {self._why}" if self._why else ""
             raise RobotError(f"no new {STATE_TOPIC} for {LOST_NS / 1e6:g} ms{why}")
         self._state = state
         self._due_ns = state.stamp_ns + self._period_ns - LEAD_NS
+        self._from_ns = state.stamp_ns + self._period_ns - self._state_ns * 3 // 4  # ticks are whole milliseconds
         return state
 
     def write(self, command: JointCommand | None) -> JointCommand | None:
@@ -169,7 +172,7 @@ class UnitreeRobot:
         while True:
             for payload in self._link.states():
                 state = self._taken(payload)
-                if state is not None:
+                if state is not None and state.stamp_ns >= self._from_ns:
                     return state
             left_ns = end_ns - time.monotonic_ns()
             if left_ns <= 0 or not self._link.wait(left_ns):

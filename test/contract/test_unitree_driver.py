@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -23,11 +22,10 @@ pytest.importorskip("cyclonedds", reason="needs cyclonedds and unitree-sdk2py-di
 from robot_policies.robots.unitree_wire import control  # noqa: E402
 
 N = 12
-OTHERS = os.getpid() % 7  # so that two runs beside each other are less likely to meet
 
 
 def free_domain() -> int:
-    return 110 + 7 * random.randrange(16) + OTHERS  # beyond those of ROS tests
+    return random.SystemRandom().randint(110, 220)  # beyond those of ROS tests
 
 
 def wait(due_ns: int) -> None:
@@ -120,7 +118,7 @@ def test_control_is_taken_before_the_first_command_and_commands_are_as_the_robot
         assert robot.report()["taking_control"]
         drive(robot, 15.0, until=lambda: robot.health().rival == "")
         assert robot.report()["taking_control"] == ""
-        drive(robot, 0.3)
+        drive(robot, 1.0)
         got = peer.got()
         down_and_out = [
             ["motion_switcher", 1001],
@@ -233,7 +231,7 @@ def test_a_state_that_does_not_come_is_an_error_within_the_limit(
         message, took = lost(robot)
         assert said in message
         assert 0.04 < took < 0.3
-        assert robot.write(command(drive_last(robot))) is not None  # damping goes on being sent, blindly
+        assert robot.write(command(robot._state)) is not None  # damping goes on being sent, blindly
         begun = time.monotonic()
         for _ in range(20):
             with pytest.raises(RobotError):
@@ -242,10 +240,6 @@ def test_a_state_that_does_not_come_is_an_error_within_the_limit(
         peer.set(**{fault: healthy})
         drive(robot, 2.0, until=lambda: True)
         assert robot.read(wait).stamp_ns > 0
-
-
-def drive_last(robot: UnitreeRobot) -> RobotState:
-    return robot._state
 
 
 def test_late_states_look_old_and_jumping_ticks_are_an_error() -> None:
@@ -286,11 +280,8 @@ def test_no_robot_or_another_one_is_one_line_with_what_to_do() -> None:
         assert got["commands"] == got["bad"] == got["mirror"] == 0
         peer.set(joint_pos=SIT)
         with opened(domain, rate=250.0) as robot:
-            begun, count = time.monotonic(), 0
-            while time.monotonic() - begun < 1.0:
-                drive(robot, 0.0)
-                count += 1
-            assert count < 300
+            stamps = np.diff([drive(robot, 0.0).stamp_ns for _ in range(100)])
+            assert (stamps > 2.5e6).all()  # every second state
             assert refusal(domain).startswith(f"DDS domain {domain} on lo; found ")
 
 

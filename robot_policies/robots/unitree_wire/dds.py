@@ -64,13 +64,11 @@ class Writer:
 
 
 class Reader:
-    """Newest samples of one topic. Best effort, which matches every writer."""
+    """Newest samples of one topic. Best effort, which matches every writer; what is lost comes again."""
 
     def __init__(self, participant: DomainParticipant, topic: Topic, foreign: bool, depth: int) -> None:
         """Subscribe; ``foreign`` leaves out what this process writes."""
         policies = [Policy.Reliability.BestEffort, Policy.History.KeepLast(depth)]
-        if depth > 1:  # answers: none may be lost
-            policies[0] = Policy.Reliability.Reliable(BLOCK_NS)
         if foreign:
             policies.append(Policy.IgnoreLocal.Participant)
         self._reader = DataReader(participant, topic, Qos(*policies))
