@@ -198,6 +198,18 @@ def test_a_target_moves_as_the_new_ones_own_and_a_share_of_what_was_between(
     np.testing.assert_array_equal(records[-1].command.joint_pos, proposed[-1])
 
 
+def test_within_a_hand_over_the_new_one_reads_what_was_really_commanded(bundles: dict[str, Bundle]) -> None:
+    both = step(bundles, blend=0.2)
+    for tick in range(6):
+        both(inputs_at(SPEC, tick))
+    both.switch("other")
+    first, second = (both(inputs_at(SPEC, tick)) for tick in (6, 7))
+    read = second.observation.groups["policy"][33:45]
+    meant = np.clip((first.command.joint_pos - SPEC.poses["stand"]) / 0.3, -1.0, 0.5)
+    np.testing.assert_allclose(read, meant, atol=1e-6)
+    assert np.abs(read - first.action.last_action).max() > 0.05  # which is not what it asked for itself
+
+
 def test_there_and_back_in_the_middle_of_a_hand_over(bundles: dict[str, Bundle]) -> None:
     both = step(bundles, blend=0.2)
     records = []
@@ -235,6 +247,7 @@ def test_a_name_that_is_not_there(bundles: dict[str, Bundle]) -> None:
 def test_without_images_the_companion_commands_and_with_them_it_is_the_main_ones_turn(
     bundles: dict[str, Bundle],
 ) -> None:
+    assert RECOVERY_NS == 500_000_000  # docs/switching.md
     both = step(bundles, SEES, "other")
     last = floor(9 * TICK + BACK)
     who = []
