@@ -40,16 +40,17 @@ def no_fault_is_left(robot: SimpleNamespace) -> Iterator[None]:
     """Begin and end each test with a healthy robot."""
     yield
     robot.peer.do("clear")
-    state = robot.client.state()
-    assert state.crc == robot.client.crc.Crc(state)
     assert robot.peer.do("status")["faults"] == []
+    now = 1000.0 * robot.peer.do("status")["t"]
+    state = robot.client.until(lambda s: abs(s.tick - now) < 20000 and s.tick >= now)
+    assert state.crc == robot.client.crc.Crc(state)
 
 
 def during(robot: SimpleNamespace, name: str, seconds: float = 0.25, least: int = 20, **numbers: Any) -> list[Any]:
     """Return the states that come while a fault is there."""
     TESTED.add(name)
-    robot.peer.do("fault", name=name, **numbers)
-    time.sleep(0.05)
+    begun = robot.peer.do("fault", name=name, **numbers)["t"]
+    robot.peer.until(lambda s: s["t"] > begun + 0.05)
     robot.client.take()
     return robot.client.gather(seconds, least=least)
 
@@ -69,7 +70,7 @@ def test_mute_is_the_network_gone(robot: SimpleNamespace) -> None:
     """No state, no ear for commands, no answer; and all of it back when it ends by itself."""
     taken = robot.peer.do("status")["commands"].get("taken", 0)
     assert not during(robot, "mute", least=0, seconds=0.2)
-    robot.client.command_for(0.2, robot.client.command(SIT, 20.0, 1.0))
+    robot.client.write_for(0.2, robot.client.command(SIT, 20.0, 1.0))
     assert robot.peer.do("status")["commands"].get("taken", 0) == taken
     assert sdk_services(robot.domain, ("switcher", ["CheckMode"])) == [[3104, None]]
     robot.peer.do("fault", name="mute", seconds=0.2)
@@ -160,7 +161,8 @@ def test_readings_that_alarm(
     states = during(robot, name, **numbers)
     assert {read(state) for state in states} == {expected}
     robot.peer.do("clear")
-    assert read(robot.client.gather(0.1, least=5)[-1]) == healthy != expected
+    assert robot.client.until(lambda s: read(s) == healthy)
+    assert healthy != expected
 
 
 def test_joint_jump(robot: SimpleNamespace) -> None:
