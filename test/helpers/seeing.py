@@ -42,7 +42,7 @@ def seeing_contract(
     actor = contract["networks"][1]["inputs"][0]
     actor["shape"] = [1, actor["shape"][1] + 2]
     actor["source"].append({"network": "encoder", "output": "latent"})
-    contract["limits"]["inputs"]["depth"] = {"max_age": 0.25, "lost": lost}
+    contract["limits"]["inputs"]["depth"] = {"max_age": 0.23, "lost": lost}
     names = ("width", "height", "fx", "fy", "cx", "cy")
     contract["depth"] = {
         "depth": {

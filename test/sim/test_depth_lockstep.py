@@ -155,3 +155,24 @@ def test_a_camera_of_another_delay_than_trained_is_refused_with_numbers(
     assert "valid: 80 to 142 ms as trained" in message
     low, high = (int(number) for number in re.findall(r"found (\d+) to (\d+) ms", message)[0])
     assert least <= low < high <= most, message
+
+
+@pytest.mark.slow
+def test_a_delay_that_changes_while_the_robot_moves_is_told_and_the_policy_comes_back_after_it(tmp_path: Path) -> None:
+    """A second camera begins to publish the same images, too early; then it ends."""
+    bundle = seeing_bundle(tmp_path / "seeing", SPEC, lost="stand").folder
+    with seeing_stack(bundle) as stack:
+        configured(stack)
+        assert stack.change(ACTIVATE)
+        stack.until("commanding", "seeing", "policy_node")
+        early = ("delay:=0.02", "jitter:=0.0")
+        other = stack.start(CAMERA, f"terrain:={TERRAIN}", *early, *CLOCK, rest=("-r", "__node:=early_camera"))
+        told = stack.until("commanding", "stand", "policy_node", limit=40.0)
+        assert re.search(r"a delay from capture to use as trained; found \d+ to \d+ ms", told["message"])
+        assert "valid: 80 to 142 ms as trained" in told["message"]
+        assert stack.values()["mode"] == "active", "it stands as the bundle says; the robot is not landed"
+        other.send_signal(2)
+        assert other.wait(20.0) == 0
+        stack.until("commanding", "seeing", "policy_node", limit=40.0)
+        assert measured(stack)["p5"] >= 80.0
+        assert stack.values()["trips"] == []
