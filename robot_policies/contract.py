@@ -245,9 +245,7 @@ class Commands:
 class InputLimit:
     """The oldest that an input may be, and what follows when it is older.
 
-    landing for the state; zero or landing for the command; for depth landing, blind (networks that read the image are
-    held), stand, or companion (the companion policy takes over; without one as stand). From the last two the policy
-    goes on by itself once good images have come for a while.
+    State: landing. Command: zero, landing. Depth: landing, stand, blind (networks are held), companion (takes over).
     """
 
     max_age: Positive  # [s]
