@@ -31,7 +31,10 @@ class Rivals:
         if foreign:
             self.messages += len(foreign)
             writer = self._writers.get(foreign[-1].sample_info.publication_handle)
-            self._heard_ns, self._heard = now_ns, "a writer that has gone" if writer is None else str(writer)
+            self._heard_ns, self._heard = (
+                now_ns,
+                "a writer that is not described yet" if writer is None else str(writer),
+            )
         elif self._heard_ns is not None and now_ns - self._heard_ns > HEARD_NS:
             self._heard_ns = None
 
