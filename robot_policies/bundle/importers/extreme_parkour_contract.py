@@ -19,7 +19,9 @@ from robot_policies.sensor_spec import load_depth_sensor
 KIND = "parkour"
 # [rad]: a robot that climbs leans far; training ends at 1.5. The robot's safety file says how much of it counts.
 TILT = 1.5
-DEPTH_MAX_AGE = 0.25  # [s]: two and a half images of training
+# [s]: two and a half images of training. Then what was seen last is held: a robot that rears up sees nothing but sky,
+# for 0.2 s on its way over a step of 0.5 m, and to land there would be to fall.
+DEPTH_MAX_AGE, DEPTH_LOST = 0.25, "blind"
 # [s], age of an image when it is due: 0 in training, where one more image is waited for inside. The files state no
 # range; up to what a D435 takes is let through, as with the range of training no real camera would be.
 HANDED_OVER = (0.0, 0.142)
@@ -57,7 +59,7 @@ def parkour_dict(
     data["limits"]["tilt"] = TILT
     if sees:
         data["depth"] = {"depth": camera(spec)}
-        data["limits"]["inputs"]["depth"] = {"max_age": DEPTH_MAX_AGE, "lost": "landing"}
+        data["limits"]["inputs"]["depth"] = {"max_age": DEPTH_MAX_AGE, "lost": DEPTH_LOST}
     return data
 
 
@@ -70,7 +72,7 @@ def defaults_taken(licence: str | None, policy: ForeignPolicy, sees: bool) -> tu
         f"start pose: the default positions, every joint within {defaults.START_TOLERANCE:g} rad",
     ]
     if sees:
-        taken.append(f"images at most {DEPTH_MAX_AGE:g} s old, then landing")
+        taken.append(f"images at most {DEPTH_MAX_AGE:g} s old, then what was seen last is held")
     if licence is None and policy.licence is None:
         taken.append(f"licence: {defaults.LICENCE}")
     return tuple(taken)
