@@ -102,6 +102,16 @@ def test_wake_ups_and_all_nodes(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.slow
+def test_depth_to_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = bench(tmp_path, capsys, "depth")
+    own, wait, total = (found[f"depth_{part}"] for part in ("to_command", "tick_wait", "total"))
+    assert own["n"] == wait["n"] == total["n"] > 20, "each use of an image is one sample of each"
+    assert 500.0 < own["p50_us"] < total["p50_us"] < 100_000.0
+    assert 0.0 < wait["p50_us"] < 20_000.0, "a policy that ticks every 20 ms"
+    assert found["_about"]["budgets"]["depth_total"][0]["limit"] == 35_000.0
+
+
+@pytest.mark.slow
 def test_a_robots_own_wire(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("cyclonedds", reason="needs cyclonedds and unitree-sdk2py-dimos (robot_policies[unitree])")
     found = bench(tmp_path, capsys, "wire")
