@@ -57,11 +57,21 @@ class RealSenseCamera:
         self._stream: DepthStream = sensor.stream
         self._sdk, self._device = sdk, device
         self._source: Any = None  # of frames: the sensor that streams
+        self._kept: Any = None  # its device
         self._counts: Counter[str] = Counter()
         self._facts: dict[str, Any] = {}
         self._last_ns, self._last_error = 0, ""
         self._heard = self._tried = time.monotonic()
-        self._open()
+        try:
+            self._open()
+        except RuntimeError as error:  # librealsense's own
+            self._stop()
+            if isinstance(error, RobotError):
+                raise
+            told = " ".join(str(error).split())
+            raise RobotError(
+                expected("a RealSense device that opens", told, "no other program that uses it")
+            ) from error
         if self._source is None:
             valid = "a camera on a USB 3 port (robot-policies doctor lists them)"
             raise RobotError(expected("a RealSense device", "none", valid))
@@ -81,10 +91,9 @@ class RealSenseCamera:
         self._filters = [made_filter(self._sdk, item) for item in self._stream.filters]
         self._clock = DeviceClock(round(self._stream.transfer * 1e9), WRAP_NS)
         self._queue = self._sdk.frame_queue(2, keep_frames=True)
+        self._source, self._kept = source, device  # the stream ends with its device
         source.open(profile)
         source.start(self._queue)
-        self._kept = device  # the stream ends with it
-        self._source = source
         self._facts = {
             "device": _info(device, self._sdk, "name"),
             "usb": _info(device, self._sdk, "usb_type_descriptor"),
@@ -112,14 +121,18 @@ class RealSenseCamera:
         if self._source is None:
             self._again(timeout)
             return None
-        found, frame = self._queue.try_wait_for_frame(max(1, round(timeout * 1e3)))
-        receipt_ns = time.time_ns()
-        if not found:
-            if time.monotonic() - self._heard > LOST:
-                self._lost(f"no image for {LOST:g} s")
+        try:
+            found, frame = self._queue.try_wait_for_frame(max(1, round(timeout * 1e3)))
+            receipt_ns = time.time_ns()
+            if found:
+                self._heard = time.monotonic()
+                return self._image(frame, receipt_ns)
+        except RuntimeError as error:  # librealsense's own, of a device that is going
+            self._lost(" ".join(str(error).split()))
             return None
-        self._heard = time.monotonic()
-        return self._image(frame, receipt_ns)
+        if time.monotonic() - self._heard > LOST:
+            self._lost(f"no image for {LOST:g} s")
+        return None
 
     def _again(self, timeout: float) -> None:
         if time.monotonic() - self._tried < RETRY:
@@ -127,7 +140,8 @@ class RealSenseCamera:
             return
         try:
             self._open()
-        except (RuntimeError, RobotError) as error:  # of librealsense, where a device is only half there
+        except RuntimeError as error:  # of librealsense or ours, where a device is only half there
+            self._stop()
             self._last_error = " ".join(str(error).split())
         if self._source is not None:
             self._counts["reconnects"] += 1
