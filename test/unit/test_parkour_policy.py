@@ -220,7 +220,8 @@ def test_2_hardware_to_policy_to_hardware(pairs: dict[bool, Pair], sees: bool, o
         place = names.index(name)
         assert offsets[place] == pytest.approx(motors[motor] - contract.joints.default_joint_pos[place], abs=1e-6)
     decoder = ActionDecoder(contract, spec)
-    target = decoder.command(decoder.action((offsets / 0.25).astype(np.float32), 0)).joint_pos
+    for tick in range(2):  # an action acts one control step later
+        target = decoder.command(decoder.action((offsets / 0.25).astype(np.float32), tick)).joint_pos
     np.testing.assert_allclose(target, motors, atol=1e-5)
 
 
@@ -332,8 +333,11 @@ def test_action_and_gains(pairs: dict[bool, Pair], sees: bool) -> None:
     assert set(contract.joints.damping) == {1.0}
     assert contract.joints.torque_limit == (23.7, 23.7, 45.43) * 4
     raw = np.array([10.0, -10.0, 4.7, 0.0] * 3, np.float32)
+    default = np.array(contract.joints.default_joint_pos)
     _, command = policy.decode(raw, 0)
-    offsets = command.joint_pos - np.array(contract.joints.default_joint_pos)
+    np.testing.assert_allclose(command.joint_pos, default, atol=1e-6)  # an action acts one control step later
+    _, command = policy.decode(np.zeros(12, np.float32), 1)
+    offsets = command.joint_pos - default
     np.testing.assert_allclose(offsets, [1.2, -1.2, 1.175, 0.0] * 3, atol=1e-6)
     assert not command.joint_vel.any()
     assert not command.joint_effort.any()
