@@ -79,8 +79,8 @@ class StateMachine:
     def trip(self, name: str, detail: str, now_ns: int, lasting: bool = False) -> None:
         """Latch a trip and land as the safety file says. A trip in a stiff landing always leaves damping.
 
-        A ``lasting`` cause, such as heat, trips once: it may not cut short the landing that it led to. While disarmed it
-        does not trip at all: as long as it lasts, it is a fault over which nobody can arm.
+        A ``lasting`` cause, such as heat, trips once: it may not cut short the landing that it led to. While disarmed
+        it does not trip at all: as long as it lasts, it is a fault over which nobody can arm.
 
         Raises:
             ValueError: no such trip.
