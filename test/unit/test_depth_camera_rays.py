@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import mujoco
 import numpy as np
@@ -20,7 +21,7 @@ from robot_policies.robot_spec import DepthMount, load_robot_spec
 from robot_policies.sensor_spec import load_depth_sensor
 from robot_policies.types import Array, Array32
 from sim2real.mujoco.camera_profile import CameraOptions, camera_profile, resized
-from sim2real.mujoco.depth_camera import BasePose, Mirror, RayCamera, create, optical_rotation, pixel_rays
+from sim2real.mujoco.depth_camera import BasePose, GroundCamera, Mirror, RayCamera, create, optical_rotation, pixel_rays
 from sim2real.mujoco.terrain import find_ground
 from sim2real.mujoco.world import build_model
 
@@ -259,6 +260,16 @@ def test_ground_from_boxes_and_robot_by_rays_are_what_rays_at_both_are(terrain: 
         assert (np.abs(one - other) < 1e-4).mean() > 0.999
         legs += int((np.abs(one - none) > 0.1).sum())
     assert legs > 500, "the legs are in the picture"
+
+
+def test_the_nearer_of_ground_and_robot_counts_also_before_nothing() -> None:
+    camera = GroundCamera.__new__(GroundCamera)
+    around, robot = np.array([[2.0, 2.0, 2.0, 0.0, 0.0]]), np.array([[0.0, 1.0, 3.0, 1.0, 0.0]])
+    camera._renderer = SimpleNamespace(depth=lambda *_: around[None])  # type: ignore[assignment]
+    nowhere = (np.zeros(3), np.eye(3))
+    camera._robot = SimpleNamespace(depth=lambda _: robot, place=lambda _: nowhere)  # type: ignore[assignment]
+    camera._optical = np.eye(3)
+    assert camera.depth(None).tolist() == [[2.0, 1.0, 2.0, 1.0, 0.0]]  # type: ignore[arg-type]
 
 
 def test_many_boxes_do_not_make_it_slow() -> None:
