@@ -25,7 +25,7 @@ class Walking(Stack):
 
     def __init__(self, policy: Path | str, companion: Path | str, *robot_parameters: str, camera: bool = False) -> None:
         lockstep = "use_sim_time:=true"
-        super().__init__("clock:=lockstep", lockstep, *robot_parameters)
+        super().__init__("clock:=lockstep", "speed:=2.0", lockstep, *robot_parameters)
         self.velocity = (0.5, 0.0, 0.0)
         self.now_ns = 0
         self.heard: list[tuple[int, str, np.ndarray]] = []  # stamp, profile, targets of every command
