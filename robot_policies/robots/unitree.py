@@ -76,6 +76,7 @@ class UnitreeRobot:
         self._refusal = self._why = ""  # ever, and since the last state that was taken
         self._image: Image = STATE.new()
         self._lost = False
+        self._alone = False  # whether nobody else has commanded at some time since the controller was released
         self._from_ns = 0  # the next state is the first one that is stamped at or after this [ns]
         self._command = _empty_command(hardware.motor_mode)
         self.sent = 0
@@ -98,6 +99,7 @@ class UnitreeRobot:
         """
         wait(self._due_ns)
         self._link.poll(time.monotonic_ns())
+        self._alone = self._alone or (self._link.taken and not self._link.rival)
         state = self._next(time.monotonic_ns() + (RETRY_NS if self._lost else LOST_NS))
         self._lost = state is None
         if state is None:
@@ -141,7 +143,7 @@ class UnitreeRobot:
         """Return the robot's other readings and what the driver counts."""
         return {
             "dry_run": not self._armed,
-            "taking_control": self._link.rival if self._armed and not self._link.taken else "",
+            "taking_control": self._link.rival if self._armed and not self._alone else "",
             "rival": self._link.rival,
             "command_writers": self._link.writers,
             "foreign_commands": self._link.foreign,
