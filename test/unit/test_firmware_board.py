@@ -161,8 +161,10 @@ def test_release_takes_its_time_and_leaves_the_motors_braking() -> None:
     run(robot, 0.9 * SWITCH_TIME)
     assert (robot.mode, robot.switching) == ("mcf", True)
     assert services.motion_switcher(robot, services.RELEASE, "{}")[0] == services.BUSY
-    run(robot, 0.2 * SWITCH_TIME)
-    assert (robot.mode, robot.driven_by, robot.own_command) == ("", "nobody", None)
+    while robot.mode:
+        robot.tick([])
+    assert (robot.driven_by, robot.own_command) == ("nobody", None), "at once: its last command is not held"
+    assert robot.time == pytest.approx(0.1 + SWITCH_TIME, abs=0.01)
     assert robot.readings().mode == [0] * 12
     assert services.sport(robot, sport.STAND_UP, "{}") is None
 
@@ -310,6 +312,16 @@ def test_the_judge_says_what_was_and_what_was_too_much() -> None:
     assert not any(sample["limits"] for sample in samples[:5])
     assert judge.limits and judge.newest == samples[-1]
     assert lines[0]["event"] == "mode"
+
+
+@pytest.mark.parametrize(("motor", "beyond"), [(0, 0.05), (5, -0.05), (0, 0.0)])
+def test_the_judge_sees_a_joint_in_its_stop(motor: int, beyond: float) -> None:
+    robot = board()
+    judge = Judge(robot, None)
+    limit = SPEC.joint_lower if beyond < 0.0 else SPEC.joint_upper
+    robot.body.data.qpos[7 + motor] = limit[motor] + beyond
+    judge.tick()
+    assert dict(judge.limits) == ({f"joint_pos {SPEC.joint_names[motor]}": 1} if beyond else {})
 
 
 def test_the_judge_counts_commands_by_reason_and_writer() -> None:

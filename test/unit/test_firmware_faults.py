@@ -129,6 +129,13 @@ def test_clear_ends_everything_and_drops_what_is_held() -> None:
     assert faults.send(b"0123x", 5.0) == [b"0123x"]
 
 
+def test_clear_forgets_what_waits_for_its_place() -> None:
+    faults = begun("reorder")
+    assert faults.send(b"0000a", 0.0) == []
+    faults.clear()
+    assert faults.send(b"0000b", 0.0) == [b"0000b"]
+
+
 @pytest.mark.parametrize(
     ("name", "given", "field", "wrong"),
     [
