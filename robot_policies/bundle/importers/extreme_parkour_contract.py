@@ -26,7 +26,7 @@ DEPTH_MAX_AGE, DEPTH_LOST = 0.25, "blind"
 # range; up to what a D435 takes is let through, as with the range of training no real camera would be.
 HANDED_OVER = (0.0, 0.142)
 ACTION_DELAY = (0.0, 0.02)  # [s]: none at first, then one control step
-# [ticks]: what training ends with. Without it the public weights, given true heights, leap no gap of 0.5 m.
+# [ticks]: what training ends with. Without it the public weights, given true heights, leap 0.5 m in 1 of 20 episodes.
 WAITS = 1
 # [m], [rad]: of the Go2 port's training (pitch 20 to 25 deg), and of the original (-5 to 5 deg)
 PORT = {"position": (0.355, 0.0, 0.065), "pitch": math.radians(22.5), "pitch_range": math.radians(2.5)}
