@@ -55,6 +55,12 @@ def settle(peer: LeggedPeer, count: int) -> None:
         time.sleep(0.005)
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may stop this process, or the peer, for longer than a robot may be silent."""
+    monkeypatch.setattr(unitree_legged, "LOST_NS", 5_000_000_000)
+
+
 def test_a_state_is_read_as_it_was_sent() -> None:
     with LeggedPeer() as peer:
         robot = robot_of(peer, armed=True)
@@ -249,7 +255,7 @@ def test_bad_packets_between_good_ones_are_counted_and_change_nothing() -> None:
     assert counts["size"] == 3 * counts["valid"]
 
 
-def test_a_robot_that_was_started_anew_is_heard_again() -> None:
+def test_a_robot_that_was_started_anew_is_heard_again(patient: None) -> None:
     def answer(tick: int, _: bytes) -> list[bytes]:
         return [state_packet(50_000 + tick if tick < 20 else tick, [float(tick)])]
 
@@ -263,7 +269,7 @@ def test_a_robot_that_was_started_anew_is_heard_again() -> None:
     assert seen[-1] > 30
 
 
-def test_the_tick_may_wrap_around() -> None:
+def test_the_tick_may_wrap_around(patient: None) -> None:
     with LeggedPeer(lambda tick, _: [state_packet((2**32 - 3 + tick) % 2**32, [float(tick)])]) as peer:
         robot = robot_of(peer, armed=True)
         for _ in range(10):
@@ -273,7 +279,7 @@ def test_the_tick_may_wrap_around() -> None:
         robot.close()
 
 
-def test_lost_answers_are_asked_for_again_and_counted() -> None:
+def test_lost_answers_are_asked_for_again_and_counted(patient: None) -> None:
     """Every third record is not answered: a robot that only answers would else stay silent for good."""
     with LeggedPeer(lambda tick, _: [] if tick % 3 == 0 else [state_packet(tick)]) as peer:
         robot = robot_of(peer, armed=True)
@@ -302,7 +308,7 @@ def test_a_robot_that_falls_silent_is_an_error_and_may_come_back() -> None:
         robot.close()
 
 
-def test_each_state_is_given_once() -> None:
+def test_each_state_is_given_once(patient: None) -> None:
     with LeggedPeer() as peer:
         robot = robot_of(peer, armed=True)
         stamps = []
@@ -346,7 +352,7 @@ def test_the_safety_file_is_no_looser_than_the_robot() -> None:
     assert (limits.target_vel <= GO1.joint_vel_limit).all()
 
 
-def test_five_hundred_times_a_second() -> None:
+def test_five_hundred_times_a_second(patient: None) -> None:
     """Against a peer in a process of its own: the period on average, and a bound on the rest for a busy machine."""
     script = Path(__file__).parents[1] / "helpers" / "legged_peer.py"
     peer = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
