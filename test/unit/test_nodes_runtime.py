@@ -233,6 +233,7 @@ class Starting(FakePolicy):
         step = SimpleNamespace(
             profiles=(SimpleNamespace(name="t/0"), SimpleNamespace(name="u/1")),
             inputs=("state", "velocity_command"),
+            tilt=1.2,
             control_dt_ns=20_000_000,
             reset=lambda: self.reset.append("step"),
             check_start=check_start,
@@ -259,7 +260,7 @@ def test_an_activation_begins_anew() -> None:
     assert policy.reset == ["step", "topics", "monitor"]
     assert robot.asked == [
         *(("gains", gains) for gains in policy._step.profiles),
-        ("lease", 20_000_000, ("t/0", "u/1"), ("state", "velocity_command")),
+        ("lease", 20_000_000, ("t/0", "u/1"), ("state", "velocity_command"), 1.2),
     ]
     assert (policy._active, policy._seen_active, policy._error) == (True, False, "")
     assert (policy._deadline_ns, policy._granted_ns) == (None, 17)
@@ -309,7 +310,7 @@ class Landing:
         )
         self._wait = SimpleNamespace(expect=lambda dt: self.asked.append(dt))
         self._topics = SimpleNamespace(sent=self.sent.append)
-        self._monitor = SimpleNamespace(level=lambda: b"\x02", values=dict)
+        self._monitor = SimpleNamespace(level=lambda: b"\x02", values=dict, note=lambda now: False)
         self._diagnostics = SimpleNamespace(publish=lambda *values: None)
         self._spinner = SimpleNamespace(spin_for=self.spend)
         self._node = SimpleNamespace(
