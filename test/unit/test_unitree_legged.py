@@ -66,7 +66,7 @@ def test_a_state_is_read_as_it_was_sent() -> None:
         robot = robot_of(peer, armed=True)
         before = time.time_ns()
         robot.write(None)
-        time.sleep(0.05)
+        time.sleep(0.4)
         state = robot.read(wait_until)
         robot.close()
     np.testing.assert_allclose(state.joint_pos, np.float32(0.01) * np.arange(N), rtol=1e-6)
@@ -77,7 +77,7 @@ def test_a_state_is_read_as_it_was_sent() -> None:
     np.testing.assert_allclose(state.base_lin_acc, [0, 0, 9.81], rtol=1e-6)
     assert state.foot_force.tolist() == [10.0, 20.0, 30.0, 40.0]
     assert state.base_lin_vel is None
-    assert before < state.stamp_ns < before + 45_000_000  # when the datagram came, not when it was read
+    assert before < state.stamp_ns < before + 350_000_000  # when the datagram came, not when it was read
 
 
 def test_joints_and_feet_are_mapped_by_name() -> None:
