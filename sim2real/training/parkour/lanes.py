@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from robot_policies.exceptions import ResourceError, expected
-from robot_policies.types import Array
+from robot_policies.types import Array, Array32
 from sim2real.mujoco.ground import Box, Ground, height_map
 from sim2real.mujoco.terrain import find_place
 from sim2real.training.grounds import CELL, GroundKind, Grounds, Index, Tile
@@ -39,15 +39,15 @@ class Lanes(Grounds):
         return _look_up(self._raised, tile, xy)
 
     @cached_property
-    def _raised(self) -> Array:
+    def _raised(self) -> Array32:
         heights = self.heights
         raised = heights.copy()
         raised[:, 1:] = np.maximum(raised[:, 1:], heights[:, :-1])
         raised[:, :-1] = np.maximum(raised[:, :-1], heights[:, 1:])
-        return np.asarray(raised)
+        return raised
 
 
-def _look_up(heights: Array, tile: Index, xy: Array) -> Array:
+def _look_up(heights: Array32, tile: Index, xy: Array) -> Array:
     place = np.floor((xy - np.asarray(LOW)) * (1.0 / CELL)).astype(np.int64)
     x = np.clip(place[..., 0], 0, heights.shape[1] - 1)
     y = np.clip(place[..., 1], 0, heights.shape[2] - 1)
