@@ -270,7 +270,8 @@ def test_buttons_of_the_pad_call_services_without_the_dead_man(probe: Probe, dom
     joys, server = probe.hear(Joy, "joy", RELIABLE), RobotServer(probe)
     with game_pad(domain, "button_estop:=west", "button_switch:=east", "policy_node:=walker") as pad:
         assert probe.until(lambda: joys)
-        for button, name in (("start", "arm"), ("north", "stand"), ("back", "reset"), ("east", "switch"), ("west", "estop")):
+        buttons = (("start", "arm"), ("north", "stand"), ("back", "reset"), ("east", "switch"), ("west", "estop"))
+        for button, name in buttons:
             pad("button", button, 1)
             assert probe.until(lambda name=name: name in server.calls), name
             pad("button", button, 0)
