@@ -155,6 +155,14 @@ def test_a_granted_lease_answers_with_its_moment_and_a_returned_one_is_told(aske
     assert asked.leases == [kit.DT, None] and asked.bench.mode is Mode.STAND and asked.bench.names == []
 
 
+def test_a_lease_brings_the_tilt_of_its_policy(asked: Asked) -> None:
+    assert asked.gains().successful
+    asked.bench.stand()
+    assert "tilt" in asked.lease(**TERMS, tilt=-1.0).reason
+    assert asked.lease(**TERMS, tilt=1.25).successful
+    assert asked.bench.step.lease is not None and asked.bench.step.lease.tilt == 1.25
+
+
 def test_a_lease_given_back_with_an_error_lands(asked: Asked) -> None:
     assert asked.gains().successful
     asked.bench.stand()
