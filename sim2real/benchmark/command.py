@@ -13,8 +13,9 @@ from robot_policies.exceptions import InputError, RobotPoliciesError, expected
 from sim2real.benchmark.budgets import BUDGETS
 from sim2real.benchmark.children import fifo_permitted
 from sim2real.benchmark.figures import Report
-from sim2real.benchmark.groups import GROUPS, Settings
+from sim2real.benchmark.groups import GROUPS
 from sim2real.benchmark.machine import load, machine, not_quiet
+from sim2real.benchmark.settings import Settings
 from sim2real.benchmark.table import as_json, table
 
 HELP = "measure what the stack costs and how late it is, against its budgets"

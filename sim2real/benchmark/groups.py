@@ -7,7 +7,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -18,6 +17,7 @@ from sim2real.benchmark import sight
 from sim2real.benchmark.children import running
 from sim2real.benchmark.figures import Report
 from sim2real.benchmark.phases import Phases, told
+from sim2real.benchmark.settings import Settings
 from sim2real.benchmark.stack import FORWARD, Stack, cpu_of, within
 from sim2real.benchmark.walk import POLICY, ROBOT
 from sim2real.benchmark.wire import wire
@@ -26,26 +26,6 @@ PERIOD_S = 0.02  # [s], 50 Hz
 THROUGH_ROS = ("state_to_command", "taken_to_tick", "stamp_to_tick", "tick_lateness")
 PARTS = ("depth_to_command", "depth_tick_wait", "depth_network_wait", "depth_total")
 CHILD_LIMIT = 120.0  # [s] more than it measures, for a process on a busy machine
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How much to measure, and where to write meanwhile."""
-
-    scratch: Path
-    seconds: float  # [s] of the main phase of each group
-    ticks: int  # back to back
-    kills: int
-
-    @property
-    def short(self) -> float:
-        """Length of the other phases [s]; at 50 Hz still more than 100 samples."""
-        return self.seconds / 3
-
-    @property
-    def halved(self) -> Settings:
-        """Return the settings of what is only there to compare with."""
-        return replace(self, seconds=self.seconds / 2)
 
 
 def tick(report: Report, settings: Settings) -> None:

@@ -8,14 +8,11 @@ import time
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sim2real.benchmark.children import Child, running
 from sim2real.benchmark.figures import Report
+from sim2real.benchmark.settings import Settings
 from sim2real.benchmark.stack import FORWARD, Stack, within
-
-if TYPE_CHECKING:
-    from sim2real.benchmark.groups import Settings
 
 MODULE = "sim2real.benchmark.wire_child"
 LIMIT = 60.0  # [s] more than it measures
