@@ -12,7 +12,8 @@ from robot_policies.cli import main as cli
 from robot_policies.exceptions import RobotError
 from sim2real.benchmark import command, groups
 from sim2real.benchmark.figures import Report
-from sim2real.benchmark.groups import GROUPS, Settings
+from sim2real.benchmark.groups import GROUPS
+from sim2real.benchmark.settings import Settings
 from sim2real.benchmark.stack import _free_port, _ros, within
 
 

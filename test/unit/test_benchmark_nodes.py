@@ -21,7 +21,6 @@ from robot_policies.nodes.depth_timing import PARTS, DepthTiming, Use
 from robot_policies.robot_spec import load_robot_spec
 from sim2real.benchmark import groups, phases, recorded_node, sight
 from sim2real.benchmark.figures import Report
-from sim2real.benchmark.groups import Settings
 from sim2real.benchmark.phases import NO_FIFO, Phases
 from sim2real.benchmark.recorded_node import (
     RecordedAssembler,
@@ -30,6 +29,7 @@ from sim2real.benchmark.recorded_node import (
     RecordedRobotMonitor,
     Tape,
 )
+from sim2real.benchmark.settings import Settings
 
 MS = 1_000_000
 
