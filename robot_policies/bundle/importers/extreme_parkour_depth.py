@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from onnx import helper
 
-from robot_policies.bundle.importers.extreme_parkour_onnx import HIDDEN, IMAGE, LATENT, PROPRIO, Layers, Weights
-from robot_policies.types import Array32
+from robot_policies.bundle.importers.extreme_parkour_onnx import HIDDEN, IMAGE, LATENT, PROPRIO
+from robot_policies.bundle.importers.onnx_layers import Layers, Weights
 
 STATES = {"previous": (1, *IMAGE), "started": (1,), "gru": (1, 1, HIDDEN)}  # NAME_in and NAME_out
 _CNN = "image_compression"
@@ -24,7 +24,8 @@ def depth_encoder(weights: Weights) -> bytes:
     net.node("Concat", [net.name, "proprio"], axis=1)
     net.linear("combination_mlp.0", LATENT + PROPRIO, 128)
     net.linear("combination_mlp.2", 128, LATENT, "")
-    _memory(net)
+    product, added = ("rnn.weight_ih_l0", "rnn.weight_hh_l0"), ("rnn.bias_ih_l0", "rnn.bias_hh_l0")
+    net.gru(product, added, (LATENT, HIDDEN), "gru")
     net.linear("output_mlp.0", HIDDEN, LATENT + 2, "Tanh")
     sizes = net.constant(np.array([LATENT, 2], dtype=np.int64))
     net.nodes.append(helper.make_node("Split", [net.name, sizes], ["latent", "yaw"], axis=1))
@@ -50,27 +51,3 @@ def _compression(net: Layers) -> None:
     net.shape(1, _FEATURES)
     net.linear(f"{_CNN}.6", _FEATURES, 128)
     net.linear(f"{_CNN}.8", 128, LATENT)
-
-
-def _memory(net: Layers) -> None:
-    """Add the GRU. Its gates are reset, update, new in PyTorch and update, reset, new in ONNX."""
-    parts = {
-        side: (
-            _gates(net.weights(f"rnn.weight_{side}_l0", (3 * HIDDEN, columns))),
-            _gates(net.weights(f"rnn.bias_{side}_l0", (3 * HIDDEN,))),
-        )
-        for side, columns in (("ih", LATENT), ("hh", HIDDEN))
-    }
-    of_input, of_state = (net.constant(parts[side][0][None]) for side in ("ih", "hh"))
-    bias = net.constant(np.concatenate([parts["ih"][1], parts["hh"][1]])[None])
-    net.shape(1, 1, LATENT)
-    inputs = [net.name, of_input, of_state, bias, "", "gru_in"]
-    # PyTorch applies the reset gate after the product with the state, and the bias of it: linear_before_reset.
-    net.nodes.append(helper.make_node("GRU", inputs, ["", "gru_out"], hidden_size=HIDDEN, linear_before_reset=1))
-    net.name = "gru_out"
-    net.shape(1, HIDDEN)
-
-
-def _gates(array: Array32) -> Array32:
-    reset, update, new = np.split(array, 3)
-    return np.concatenate([update, reset, new])

@@ -17,6 +17,7 @@ from robot_policies.bundle.importers.extreme_parkour import VISION
 from robot_policies.bundle.importers.extreme_parkour_contract import defaults_taken, parkour_dict
 from robot_policies.bundle.importers.extreme_parkour_depth import depth_encoder
 from robot_policies.bundle.importers.made import Made
+from robot_policies.bundle.importers.onnx_layers import Weights
 from robot_policies.bundle.importers.policy import ForeignPolicy
 from robot_policies.bundle.importers.refusal import refused
 from robot_policies.bundle.importers.torchscript import TorchScript
@@ -58,7 +59,7 @@ def make(policy: ForeignPolicy, spec: RobotSpec, licence: str | None, scratch: P
     sees = len(policy.files) > 1
     child = stack.enter_context(ParkourScript(policy, scratch))
     arrays = child.weights(policy.files[1] if sees else None)
-    base = networks.Weights(_part(arrays, "base/"), policy.network.path.name)
+    base = Weights(_part(arrays, "base/"), policy.network.path.name)
     files: dict[str, bytes] = {
         "estimator.onnx": networks.estimator(base),
         "history_encoder.onnx": networks.history_encoder(base),
@@ -66,7 +67,7 @@ def make(policy: ForeignPolicy, spec: RobotSpec, licence: str | None, scratch: P
     last, comparison = _compared(child, base, files, scratch)
     files["actor.onnx"] = networks.actor(base, last)
     if sees:
-        files["depth_encoder.onnx"] = depth_encoder(networks.Weights(_part(arrays, "vision/"), VISION))
+        files["depth_encoder.onnx"] = depth_encoder(Weights(_part(arrays, "vision/"), VISION))
     else:
         files["scan.onnx"] = networks.scan_encoder(base)
     notes = (f"the actor ends with {last}",) if last else ()
@@ -83,9 +84,7 @@ def _part(arrays: Mapping[str, Array32], prefix: str) -> dict[str, Array32]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _compared(
-    child: ParkourScript, base: networks.Weights, files: Mapping[str, bytes], scratch: Path
-) -> tuple[str, Comparison]:
+def _compared(child: ParkourScript, base: Weights, files: Mapping[str, bytes], scratch: Path) -> tuple[str, Comparison]:
     """Return the actor's output activation with which the networks give what the trace gives, and how nearly."""
     inputs, resets = sequence(OBSERVATION + networks.LATENT)
     _forget(inputs, resets)
@@ -108,7 +107,7 @@ def _forget(inputs: Array32, resets: npt.NDArray[np.bool_]) -> None:
 
 
 def _difference(
-    base: networks.Weights, files: Mapping[str, bytes], last: str, inputs: Array32, first: Array32, scratch: Path
+    base: Weights, files: Mapping[str, bytes], last: str, inputs: Array32, first: Array32, scratch: Path
 ) -> float:
     """Return the largest difference from the trace's actions ``first`` (T, joints)."""
     sessions = {}

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from robot_policies.bundle.importers.extreme_parkour_onnx import Layers, Weights
-from robot_policies.types import Array32
+from robot_policies.bundle.importers.onnx_layers import Layers, Weights
 from sim2real.training.parkour.depth_input import SIZE
 from sim2real.training.parkour.networks import FRAMES, RECENT, SCAN_LATENT
 from sim2real.training.parkour.student import FEATURES, HIDDEN
@@ -78,30 +77,14 @@ def _depth_encoder(weights: Weights, frame: int) -> bytes:
     net.linear("depth.image.5", 32 * 6 * 11, FEATURES)
     net.node("Concat", [net.name, "frame"], axis=1)
     net.linear("depth.joined.0", FEATURES + frame + 1, FEATURES)
-    _memory(net, weights)
+    product, added = (
+        ("depth.memory.weight_ih", "depth.memory.weight_hh"),
+        ("depth.memory.bias_ih", "depth.memory.bias_hh"),
+    )
+    net.gru(product, added, (FEATURES, HIDDEN), "memory")
     net.linear("depth.head.0", HIDDEN, SCAN_LATENT + YAW, "Tanh")
     sizes = net.constant(np.array([SCAN_LATENT, YAW], dtype=np.int64))
     net.nodes.append(helper.make_node("Split", [net.name, sizes], ["latent", "yaw"], axis=1))
     state = {"memory_out": (1, 1, HIDDEN)}
     inputs = {"image": (1, *SIZE), "frame": (1, frame + 1), "memory_in": (1, 1, HIDDEN)}
     return net.model(inputs, {"latent": (1, SCAN_LATENT), "yaw": (1, YAW), **state})
-
-
-def _memory(net: Layers, weights: Weights) -> None:
-    """Add the GRU. Its gates are reset, update, new in PyTorch and update, reset, new in ONNX."""
-    product = [
-        net.constant(_gates(weights(f"depth.memory.weight_{side}", (3 * HIDDEN, columns)))[None])
-        for side, columns in (("ih", FEATURES), ("hh", HIDDEN))
-    ]
-    sums = [_gates(weights(f"depth.memory.bias_{side}", (3 * HIDDEN,))) for side in ("ih", "hh")]
-    net.shape(1, 1, FEATURES)
-    inputs = [net.name, *product, net.constant(np.concatenate(sums)[None]), "", "memory_in"]
-    # PyTorch applies the reset gate after the product with the state, and the bias of it: linear_before_reset.
-    net.nodes.append(helper.make_node("GRU", inputs, ["", "memory_out"], hidden_size=HIDDEN, linear_before_reset=1))
-    net.name = "memory_out"
-    net.shape(1, HIDDEN)
-
-
-def _gates(array: Array32) -> Array32:
-    reset, update, new = np.split(array, 3)
-    return np.concatenate([update, reset, new])
