@@ -49,6 +49,7 @@ class Member:
         if self.lost is None:
             return inputs
         stamp_ns = inputs.state.stamp_ns
+        self._sight.lean(stamp_ns, inputs.state.base_quat_wxyz)
         images = self._sight(inputs.depth, stamp_ns)
         if self._sight.lost is not None:
             self._fails(self._sight.lost)

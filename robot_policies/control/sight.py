@@ -13,8 +13,9 @@ import numpy as np
 
 from robot_policies.contract import Contract, Depth, DepthIntrinsics
 from robot_policies.control.delay_watch import DelayWatch
+from robot_policies.control.horizon import Horizon
 from robot_policies.exceptions import expected
-from robot_policies.types import DepthImage
+from robot_policies.types import Array, DepthImage
 
 # Of focal lengths, and of the optical centre in images: published D435 calibrations lie within 2 % of each other.
 PINHOLE_TOLERANCE = 0.03
@@ -32,6 +33,7 @@ class Sight:
         self._depth = dict(contract.depth)
         # What was measured of a camera's delay outlives an activation.
         self.delays = {n: DelayWatch(n, depth, contract.timing.control_dt) for n, depth in contract.depth.items()}
+        self._horizons = {name: Horizon(depth) for name, depth in contract.depth.items()}
         limit = contract.limits.inputs.get("depth")
         self._max_age_ns = 0 if limit is None else round(limit.max_age * 1e9)
         self.reset()
@@ -42,6 +44,13 @@ class Sight:
         self._judged: dict[str, DepthImage] = {}  # newest, good or not
         self._refused: dict[str, str] = {}  # why the newest was refused
         self.lost: str | None = None
+        for horizon in self._horizons.values():
+            horizon.reset()
+
+    def lean(self, stamp_ns: int, quat_wxyz: Array) -> None:
+        """Take how the base lies at a tick, before its images: a robot that climbs may see nothing but sky."""
+        for horizon in self._horizons.values():
+            horizon.see(stamp_ns, quat_wxyz)
 
     def __call__(self, images: Mapping[str, DepthImage], stamp_ns: int) -> Mapping[str, DepthImage]:
         """Return the newest good image of each input that has one, whatever its age; none of a wrong delay.
@@ -70,7 +79,8 @@ class Sight:
 
     def _judge(self, name: str, depth: Depth, image: DepthImage, stamp_ns: int) -> None:
         self._judged[name] = image
-        why = image_fault(depth, image, self._good.get(name), stamp_ns)
+        sky = self._horizons[name].over(image.stamp_ns)
+        why = image_fault(depth, image, self._good.get(name), stamp_ns, sky)
         if why is None:
             self._good[name] = image
             self._refused.pop(name, None)
@@ -87,7 +97,9 @@ class Sight:
         return expected(f"depth {name}: a good image", found, f"one at most {self._max_age_ns * 1e-9:g} s old")
 
 
-def image_fault(depth: Depth, image: DepthImage, before: DepthImage | None, stamp_ns: int) -> str | None:
+def image_fault(
+    depth: Depth, image: DepthImage, before: DepthImage | None, stamp_ns: int, sky: bool = False
+) -> str | None:
     """Return why ``image`` may not be used, None where it may.
 
     Args:
@@ -95,6 +107,7 @@ def image_fault(depth: Depth, image: DepthImage, before: DepthImage | None, stam
         image: newly come.
         before: the newest good one.
         stamp_ns: of the state of this tick.
+        sky: whether the camera looked over the ground: then an image may be without a single return.
     """
     shape = (depth.intrinsics.height, depth.intrinsics.width)
     if image.depth.shape != shape or image.depth.dtype != np.float32:
@@ -105,11 +118,12 @@ def image_fault(depth: Depth, image: DepthImage, before: DepthImage | None, stam
     if wrong is not None:
         return wrong
     holes = 1.0 - np.count_nonzero(image.depth > 0.0) / image.depth.size  # NaN is no return either
-    if holes > depth.max_holes:
+    empty = holes > depth.max_holes
+    if empty and not sky:
         return f"{holes:.1%} of its pixels without a return, over {depth.max_holes:.1%}"
     if before is not None and image.stamp_ns < before.stamp_ns:
         return f"a stamp {(before.stamp_ns - image.stamp_ns) * 1e-9:.3f} s before the last one's"
-    if before is not None and _same_picture(image, before):
+    if before is not None and not empty and _same_picture(image, before):
         return "the same picture as before, pixel by pixel"
     return None
 

@@ -131,3 +131,43 @@ def test_a_reset_forgets_every_image() -> None:
     sight.reset()
     assert sight({}, 61 * MS) == {} and sight.lost is not None
     assert sight({"front": floor(0)}, 62 * MS) and sight.lost is None, "the same one is new again"
+
+
+def climbing(pitch: float) -> np.ndarray:
+    """Return base to world (wxyz) of a robot that points up by ``pitch`` [rad]."""
+    return np.array([np.cos(pitch / 2), 0.0, -np.sin(pitch / 2), 0.0])
+
+
+@pytest.mark.parametrize(("pitch", "good"), [(0.0, False), (0.5, False), (0.7, False), (0.9, True), (1.2, True)])
+def test_a_robot_that_climbs_may_see_nothing_but_sky(pitch: float, good: bool) -> None:
+    """The lowest ray of this camera points 0.88 rad down: 22.5 deg, and half of the field of view."""
+    sight = Sight(CONTRACT)
+    sight({"front": floor(0)}, 60 * MS)
+    for tick in range(5):
+        sight.lean((100 + 20 * tick) * MS, climbing(pitch))
+    for stamp in (100 * MS, 133 * MS):  # the second is the same picture, of nothing
+        sky = bent(floor(0), np.zeros(SHAPE, np.float32), stamp_ns=stamp)
+        seen = sight({"front": sky}, stamp + 100 * MS)["front"]
+        assert (seen is sky) is good
+
+
+def test_sky_is_what_was_seen_when_the_image_was_captured_not_when_it_comes() -> None:
+    sight = Sight(CONTRACT)
+    sight.lean(100 * MS, climbing(1.2))
+    for tick in range(4):
+        sight.lean((120 + 20 * tick) * MS, climbing(0.0))
+    late = bent(floor(0), np.zeros(SHAPE, np.float32), stamp_ns=160 * MS)
+    assert "front" not in sight({"front": late}, 180 * MS)
+    early = bent(floor(0), np.zeros(SHAPE, np.float32), stamp_ns=95 * MS)
+    assert sight({"front": early}, 180 * MS)["front"] is early
+    sight.reset()
+    assert "front" not in sight({"front": early}, 180 * MS)
+
+
+def test_a_climbing_robot_whose_camera_freezes_is_told_so() -> None:
+    sight = Sight(CONTRACT)
+    sight.lean(0, climbing(1.2))
+    sight({"front": floor(0)}, 10 * MS)
+    again = bent(floor(0), stamp_ns=20 * MS)
+    sight({"front": again}, AGE + MS)
+    assert "the same picture" in str(sight.lost)
