@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     session = Session(processes, str(given.get("namespace", "")), bool(values.get("clock") == "lockstep"))
     started = time.monotonic()
     try:
-        session.start(velocity)
+        session.start(velocity, led=bool(values.get("waypoints")))
         session.drive(args.seconds)
     except RobotError as error:
         session.error = str(error)

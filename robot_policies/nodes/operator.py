@@ -81,6 +81,11 @@ class Operator:
         self.wait(lambda: self.robot.get("mode") == "active", ANSWER_LIMIT, "mode active")
         self.track.begin(next(stamp for mode, stamp in reversed(self.robot["modes"]) if mode == "active"))
 
+    def await_leader(self) -> None:
+        """Wait until a node that commands velocities, such as one of waypoints, is found. Raises ``RobotError``."""
+        # One of the publishers is this operator's.
+        self.wait(lambda: self._node.count_publishers("cmd_vel") > 1, 20.0, "another node that publishes cmd_vel")
+
     def deactivate(self) -> None:
         """Deactivate the policy node; the robot goes back to the stand."""
         self._change(Transition.TRANSITION_DEACTIVATE)

@@ -38,11 +38,18 @@ class Session:
         """Who operates the robot."""
         return self._operator
 
-    def start(self, velocity: tuple[float, float, float] | None) -> None:
-        """Start the processes, stand the robot up and activate the policy."""
+    def start(self, velocity: tuple[float, float, float] | None, led: bool = False) -> None:
+        """Start the processes, stand the robot up and activate the policy.
+
+        Args:
+            velocity: to command, (vx, vy [m/s], wz [rad/s]); None for none.
+            led: whether a process of the bring-up commands velocities: the policy waits for it.
+        """
         self._processes.start()
         operator = self._operator
         operator.stand()
+        if led:
+            operator.await_leader()
         operator.activate()
         self._active_ns = operator.stamp_ns
         if velocity is not None:

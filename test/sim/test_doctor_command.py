@@ -117,7 +117,10 @@ def test_rival_publishers_are_named() -> None:
             line = [sys.executable, "-c", PUBLISHER, name, "joint_command"]
             process = stack.enter_context(running(line, domain, stdin=subprocess.PIPE))
             assert process.stdout is not None and process.stdout.readline() == "here\n"
-        code, lines = doctor(*only("rival writers"), domain=domain)
+        for _ in range(3):  # on a busy machine not all are found within the look's two seconds
+            code, lines = doctor(*only("rival writers"), domain=domain)
+            if code == 2:
+                break
         assert process.stdin is not None
     assert code == 2
     assert "joint_command: /left_policy, /right_policy; do: end all but one" in lines["rival writers"]

@@ -303,11 +303,11 @@ def test_a_viewer_that_is_killed_leaves_no_command_behind(stack: Stack, bundle: 
     assert viewer.until(lambda: viewer.mode() == "disarmed")
     viewer.press("Walk", "active", "walk: active")
     heard = stack.probe.hear(TwistStamped, "cmd_vel")
-    end = time.monotonic() + 1.0
-    while time.monotonic() < end:
+    end = time.monotonic() + 20.0
+    while len(heard) < 5 and time.monotonic() < end:
         viewer.browser.hold("Forward")
         stack.probe.spin(0.1)
-    assert heard
+    assert len(heard) >= 5
     viewer.process.send_signal(signal.SIGKILL)
     viewer.process.wait()
     killed = time.monotonic()
