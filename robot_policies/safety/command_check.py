@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from robot_policies.safety.limits import SafetyLimits
+from robot_policies.safety.limits import SECOND, SafetyLimits
 from robot_policies.safety.state_check import finite
 from robot_policies.types import GainProfile, JointCommand
 
@@ -14,7 +14,6 @@ Refusal = tuple[str, str]
 MALFORMED = ("names", "size", "not_finite")  # reasons that no healthy policy can give rise to
 
 
-@np.errstate(over="ignore")
 def malformed(command: JointCommand, joints: int) -> Refusal | None:
     """Return why the arrays of ``command`` cannot be used, if so: finiteness before anything that compares."""
     arrays = (
@@ -61,15 +60,14 @@ def wrong_stamp(stamp_ns: int, last_ns: int | None, state_ns: int, now_ns: int, 
         limit_ns: the oldest that a command may be.
     """
     if stamp_ns > state_ns:
-        return "future", f"stamp {(stamp_ns - state_ns) / 1e9:.6f} s after the newest state; valid: a state's stamp"
+        return "future", f"stamp {(stamp_ns - state_ns) / SECOND:.6f} s after the newest state; valid: a state's stamp"
     if now_ns - stamp_ns > limit_ns:
-        return "old", f"{(now_ns - stamp_ns) / 1e9:.3f} s old; valid: up to {limit_ns / 1e9:g} s"
+        return "old", f"{(now_ns - stamp_ns) / SECOND:.3f} s old; valid: up to {limit_ns / SECOND:g} s"
     if last_ns is not None and stamp_ns <= last_ns:
-        return "not_newer", f"stamp {(last_ns - stamp_ns) / 1e9:.6f} s before the last command; valid: a newer one"
+        return "not_newer", f"stamp {(last_ns - stamp_ns) / SECOND:.6f} s before the last command; valid: a newer one"
     return None
 
 
-@np.errstate(over="ignore")
 def bad_profile(profile: GainProfile, limits: SafetyLimits) -> str | None:
     """Return why ``profile`` may not be used on this robot, if so: names joint, gain and bound."""
     joints = len(limits.joint_names)

@@ -108,7 +108,6 @@ class SafetyFilter:
             self._run[:] = 0
             self._running = False
 
-    @np.errstate(over="ignore")  # a tiny stiffness asks for a target far away, which is clamped below
     def _fit(
         self, command: JointCommand, state: RobotState, pos: Array, effort: Array, rest: Array, over: Mask
     ) -> tuple[Array, Array]:
@@ -119,7 +118,8 @@ class SafetyFilter:
         wanted = np.minimum(np.maximum(torque, -limits.torque), limits.torque)
         movable = over & (stiffness > 0.0)
         moved = pos.copy()
-        reach = (wanted[movable] - rest[movable]) / stiffness[movable]
+        with np.errstate(over="ignore"):  # a tiny stiffness asks for a target far away, which is clamped below
+            reach = (wanted[movable] - rest[movable]) / stiffness[movable]
         moved[movable] = state.joint_pos[movable] + reach
         lower, upper = self._room(state.joint_pos)
         moved = np.minimum(np.maximum(moved, lower), upper)

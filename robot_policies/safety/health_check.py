@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from robot_policies.safety.limits import HealthLimits, SafetyLimits
+from robot_policies.safety.limits import SECOND, HealthLimits, SafetyLimits
 from robot_policies.safety.state_check import Fault, Sustained
 from robot_policies.types import Array, RobotHealth
 
@@ -56,7 +56,7 @@ class HealthCheck:
         worst = int(np.argmax(fresh))
         if not fresh[worst] > limits.motor_lost:
             return []
-        seconds = limits.motor_lost_ns / 1e9
+        seconds = limits.motor_lost_ns / SECOND
         return [
             (
                 "motor_lost",

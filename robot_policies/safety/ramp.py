@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from robot_policies.safety.limits import SECOND
 from robot_policies.types import Array, owned
 
 PEAK = 1.5  # fastest slope of 3 x^2 - 2 x^3 over its mean slope
@@ -17,7 +18,7 @@ class PoseRamp:
         self.goal = goal
         self._start, self._way, self._start_ns = start, goal - start, start_ns
         distance = float(np.abs(self._way).max())
-        self._ns = max(min_ns, round(PEAK * distance / speed * 1e9), 1)
+        self._ns = max(min_ns, round(PEAK * distance / speed * SECOND), 1)
         self.end_ns = start_ns + self._ns
 
     def at(self, now_ns: int) -> Array:

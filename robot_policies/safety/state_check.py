@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from robot_policies.safety.limits import SafetyLimits
+from robot_policies.safety.limits import SECOND, SafetyLimits
 from robot_policies.types import Array, RobotState
 
 Fault = tuple[str, str]  # name of the trip, what was measured against what
@@ -15,6 +15,7 @@ Fault = tuple[str, str]  # name of the trip, what was measured against what
 UNIT = 0.05  # by which the norm of a rotation may miss 1: float32 drivers and filters stay below 1e-3
 
 
+@np.errstate(over="ignore")
 def finite(array: Array) -> bool:
     """Whether all values are finite (and below 1e154, whose square is not). One pass, no array in between."""
     return math.isfinite(array.dot(array))
@@ -87,31 +88,32 @@ class StateCheck:
             return ()
         passed = now_ns - self._now_ns
         if passed < 0:
-            return (("clock", f"the robot's clock went back by {-passed / 1e9:.6f} s"),)
+            return (("clock", f"the robot's clock went back by {-passed / SECOND:.6f} s"),)
         if monotonic_ns is None or self._monotonic_ns is None:
             return ()
         apart = passed - (monotonic_ns - self._monotonic_ns)
         if abs(apart) > self._limits.clock_step_ns:
-            return (("clock", f"the robot's clock stepped by {apart / 1e9:.6f} s against the monotonic clock"),)
+            return (("clock", f"the robot's clock stepped by {apart / SECOND:.6f} s against the monotonic clock"),)
         return ()
 
     def _stamp(self, stamp_ns: int, now_ns: int) -> tuple[Fault, ...]:
         limits, age = self._limits, now_ns - stamp_ns
         faults: list[Fault] = []
         if age > limits.state_age_ns:
-            faults.append(("state_age", f"{age / 1e9:.3f} s old; limit {limits.state_age_ns / 1e9:g} s"))
+            faults.append(("state_age", f"{age / SECOND:.3f} s old; limit {limits.state_age_ns / SECOND:g} s"))
         if -age > limits.state_future_ns:
-            faults.append(("state_age", f"{-age / 1e9:.6f} s in the future; limit {limits.state_future_ns / 1e9:g} s"))
+            found = f"{-age / SECOND:.6f} s in the future; limit {limits.state_future_ns / SECOND:g} s"
+            faults.append(("state_age", found))
         if self._stamp_ns is not None:
             gap = stamp_ns - self._stamp_ns
             if gap <= 0:
-                faults.append(("clock", f"state stamped {-gap / 1e9:.6f} s before the previous one, or with its stamp"))
+                found = f"state stamped {-gap / SECOND:.6f} s before the previous one, or with its stamp"
+                faults.append(("clock", found))
             if gap > limits.state_gap_ns:
-                found = f"{gap / 1e9:.3f} s between two states; limit {limits.state_gap_ns / 1e9:g} s"
+                found = f"{gap / SECOND:.3f} s between two states; limit {limits.state_gap_ns / SECOND:g} s"
                 faults.append(("state_gap", found))
         return tuple(faults)
 
-    @np.errstate(over="ignore")
     def _invalid(self, state: RobotState) -> str | None:
         arrays = (
             state.joint_pos,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from robot_policies.safety.limits import SafetyLimits
+from robot_policies.safety.limits import SECOND, SafetyLimits
 
 
 class CommandWatchdog:
@@ -28,10 +28,10 @@ class CommandWatchdog:
         if now_ns <= self._grace_end_ns:
             return None
         if stamp_ns is None:
-            return f"no command within {(now_ns - self._start_ns) / 1e9:.3f} s of activation"
+            return f"no command within {(now_ns - self._start_ns) / SECOND:.3f} s of activation"
         age_ns = now_ns - stamp_ns
         if age_ns > self.limit_ns:
-            return f"newest command {age_ns / 1e9:.3f} s old; limit {self.limit_ns / 1e9:g} s"
+            return f"newest command {age_ns / SECOND:.3f} s old; limit {self.limit_ns / SECOND:g} s"
         return None
 
 

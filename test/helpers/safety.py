@@ -17,7 +17,7 @@ from robot_policies.control.robot_step import RobotStep
 from robot_policies.robot_spec import RobotSpec, load_robot_spec
 from robot_policies.safety.limits import SafetyLimits, load_safety
 from robot_policies.safety.state_machine import Reply, Request
-from robot_policies.types import Array, GainProfile, JointCommand, Mode, RobotRecord, RobotState, owned
+from robot_policies.types import Array, GainProfile, JointCommand, Mode, RobotHealth, RobotRecord, RobotState, owned
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -155,11 +155,13 @@ class Bench:
     def names(self) -> list[str]:
         return [trip.name for trip in self.step.trips]
 
-    def cycle(self, age_ns: int = 0, monotonic_ns: int | None = None, **changes: Any) -> RobotRecord:
+    def cycle(
+        self, age_ns: int = 0, monotonic_ns: int | None = None, health: RobotHealth | None = None, **changes: Any
+    ) -> RobotRecord:
         """Run one cycle on the next state, with ``changes`` to it."""
         self.now += CYCLE
         new = state(self.now - age_ns, **{"joint_pos": self.pos, **changes})
-        self.record = self.step.cycle(new, self.now, monotonic_ns)
+        self.record = self.step.cycle(new, self.now, monotonic_ns, health)
         safe = self.record.safe
         if safe is not None and safe.stiffness.any():
             self.pos = owned(np.clip(safe.joint_pos, LOWER, UPPER))

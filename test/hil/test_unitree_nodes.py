@@ -80,11 +80,12 @@ def test_control_first_then_arm_and_the_remote_stops_it() -> None:
 
 
 FAULTS: list[tuple[str, Any, Any, str, str]] = [  # setting of the peer, its value, the healthy one, trip, what is said
-    ("rival_sends", True, False, "rival", "commands of "),
+    ("rival_sends", True, False, "rival", "commands "),  # its first message, or its writer, whatever is seen first
     ("rival_writer", True, False, "rival", "a writer of commands that allowed_writers does not name: 127.0.0.1 "),
     ("mode", "ai", "", "rival", "the built-in controller 'ai' was selected again"),
     ("temperature", 120, 35, "motor_temperature", "FR_hip_joint 120 deg C"),
     ("lost", 4000, 4000, "motor_lost", "FR_hip_joint: 4000 packets in 0.5 s"),
+    ("soc", 4, 80, "battery", "4% left; limit 10%"),
     ("frozen", True, False, "robot", "not newer than that of the last state"),
     ("bad_crc", True, False, "robot", "LowState: its checksum"),
     ("publish", False, True, "robot", "no new rt/lowstate for 50 ms"),
@@ -99,7 +100,7 @@ def test_what_only_hardware_does_trips_and_is_said_and_goes_with_reset() -> None
         assert stack.ask("arm").success
         for setting, value, healthy, trip, said in FAULTS:
             peer.set(**{setting: value})
-            told = until(stack, lambda told, trip=trip: trip in told.get("latched", []), 5.0)
+            told = until(stack, lambda told, trip=trip: trip in told.get("latched", []), 15.0)
             peer.set(**{setting: healthy})
             details = [entry["detail"] for entry in told["trips"] if entry["name"] == trip]
             assert said in " ".join(details)

@@ -73,7 +73,7 @@ def test_an_invalid_state_hides_nothing_about_its_stamp() -> None:
     assert "joint_pos: not finite" in faults[1][1]
 
 
-@np.errstate(over="ignore")
+@pytest.mark.filterwarnings("error")
 def test_finite() -> None:
     assert finite(np.array([1e150, -1e150, 0.0]))
     assert finite(np.zeros(0))
