@@ -138,3 +138,9 @@ def test_no_joint_goes_without_any_gain() -> None:
             bad_profile(GainProfile("p", *free), LIMITS)
             == f"{name}: no gains at all; valid: " + "stiffness or damping above 0"
         )
+
+
+def test_every_joint_without_gains_is_named() -> None:
+    free = owned(np.array([0.0, 0.0] + [1.0] * 10))
+    wrong = bad_profile(GainProfile("p", free, free), LIMITS)
+    assert wrong == "FR_hip_joint, FR_thigh_joint: no gains at all; valid: stiffness or damping above 0"

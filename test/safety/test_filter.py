@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from robot_policies.safety.filter import SafetyFilter
+from robot_policies.safety.filter import ROUNDING, SafetyFilter
 from robot_policies.types import Array, JointCommand, RobotState, owned
 
 NAMES = kit.go2().joint_names
@@ -291,3 +291,50 @@ def test_what_policies_do_in_every_stride_passes_unchanged(offset: Array, joint_
     command = kit.command(joint_pos=owned(kit.STAND + 0.9 * offset))
     state = kit.state(joint_vel=owned(joint_vel))
     assert SafetyFilter(LIMITS)(command, state, owned(kit.STAND - 0.9 * offset), STEP) == (command, ())
+
+
+@pytest.mark.parametrize(("base", "step"), [(kit.STAND, None), (None, STEP)])
+def test_without_a_base_or_a_step_only_the_rate_is_free(base: Array | None, step: Array | None) -> None:
+    command = soft(joint_pos=at(4, 3.0), joint_vel=at(5, 99.0, np.zeros(12)))
+    safe, clamps = SafetyFilter(LIMITS)(command, kit.state(), base, step)
+    assert clamps == (f"joint_vel {NAMES[5]}",)
+    assert safe.joint_pos[4] == 3.0
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_target_and_effort_add_up(sign: float) -> None:
+    """Each within the torque limit, and together over it."""
+    state = kit.state()
+    command = kit.command(
+        0,
+        kit.profile(stiffness=20.0),
+        joint_pos=at(4, kit.STAND[4] + sign * 0.8),
+        joint_effort=at(4, sign * 16.0, np.zeros(12)),
+    )
+    safe, clamps = SafetyFilter(LIMITS)(command, state)
+    assert clamps == (f"torque {NAMES[4]}",)
+    np.testing.assert_allclose(torque_of(safe, state)[4], sign * kit.TORQUE[4])
+    against = dataclasses.replace(command, joint_effort=at(4, -sign * 16.0, np.zeros(12)))
+    assert SafetyFilter(LIMITS)(against, state) == (against, ())
+
+
+def test_a_torque_over_the_limit_by_rounding_is_within_it() -> None:
+    """A stiffness of 32 keeps every bit: the torque is the limit plus what counts as rounding, exactly."""
+    edge = kit.TORQUE[4] + ROUNDING
+    state = kit.state(joint_pos=at(4, 0.0))
+    command = kit.command(0, kit.profile(stiffness=32.0, damping=0.0), joint_pos=at(4, edge / 32.0))
+    assert SafetyFilter(LIMITS)(command, state) == (command, ())
+    beside = dataclasses.replace(command, joint_vel=at(0, 99.0, np.zeros(12)))
+    assert SafetyFilter(LIMITS)(beside, state)[1] == (f"joint_vel {NAMES[0]}",)
+    over = dataclasses.replace(command, joint_pos=at(4, np.nextafter(edge, 99.0) / 32.0))
+    assert SafetyFilter(LIMITS)(over, state)[1] == (f"torque {NAMES[4]}",)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_tiny_stiffness_is_no_overflow() -> None:
+    speed = at(4, 30.0, np.zeros(12))
+    command = kit.command(0, kit.profile(stiffness=1e-308, damping=5.0))
+    safe, clamps = SafetyFilter(LIMITS)(command, kit.state(joint_vel=speed))
+    assert clamps == (f"torque {NAMES[4]}",)
+    assert np.isfinite(safe.joint_pos).all()
+    np.testing.assert_allclose(torque_of(safe, kit.state(joint_vel=speed))[4], -kit.TORQUE[4])

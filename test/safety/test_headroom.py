@@ -99,3 +99,23 @@ def test_a_look_leaves_nothing_behind() -> None:
     before = dataclasses.replace(inside)
     look(inside, kit.state(), owned(kit.STAND), STEP)
     assert before == inside
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_the_rate_is_measured_from_the_last_target_and_not_from_the_joint(sign: float) -> None:
+    look, soft = Headroom(LIMITS, ROUNDING), kit.profile(stiffness=0.001, damping=0.001)
+    step = owned(STEP / 10)  # 0.25 rad
+    for measured in (-0.5, 0.5):
+        state = kit.state(joint_pos=owned(kit.STAND + measured))
+        for move, within in ((0.2, True), (0.3, False)):
+            command = kit.command(0, soft, joint_pos=owned(kit.STAND + sign * move))
+            assert look(command, state, owned(kit.STAND), step) is within
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_a_joint_beyond_its_limit_may_be_asked_back_to_it(sign: float) -> None:
+    limit = kit.UPPER if sign > 0 else kit.LOWER
+    soft, state = kit.profile(stiffness=1.0, damping=0.1), kit.state(joint_pos=owned(limit + sign * 0.05))
+    assert Headroom(LIMITS, ROUNDING)(kit.command(0, soft, joint_pos=owned(limit)), state, None, None)
+    beyond = owned(limit + sign * 1e-9)
+    assert not Headroom(LIMITS, ROUNDING)(kit.command(0, soft, joint_pos=beyond), state, None, None)

@@ -11,6 +11,7 @@ from helpers import safety as kit
 from helpers.safety import MS, Bench
 
 from robot_policies.safety.health_check import HealthCheck
+from robot_policies.safety.limits import load_safety
 from robot_policies.safety.state_machine import Request, StateMachine
 from robot_policies.types import Battery, Mode, RobotHealth, owned
 
@@ -44,7 +45,7 @@ def first_fault(
 
 
 def test_the_limits_are_the_restated_ones() -> None:
-    limits = kit.go2_limits().health
+    limits = load_safety("go2", kit.go2()).health
     assert limits is not None
     assert set(limits.motor_temperature) == {kit.MOTOR_HEAT}
     assert (
@@ -176,3 +177,17 @@ def test_a_lasting_cause_trips_once_and_a_new_one_still_softens() -> None:
     assert (machine.landing, len(machine.trips)) == ("sit", 1)
     machine.trip("rival", "a writer", 6, lasting=True)
     assert (machine.landing, len(machine.trips)) == ("damping", 2)
+
+
+def test_all_hot_motors_are_named() -> None:
+    hot = RobotHealth(motor_temperature=kit.poisoned(owned(np.array([90.0] + [40.0] * 11)), 5, 99.0))
+    found = first_fault(lambda _: hot)
+    assert found is not None
+    assert found[1] == ("motor_temperature", "FR_hip_joint 90 deg C, FL_calf_joint 99 deg C; limit 85")
+
+
+def test_the_window_of_lost_packets_holds_both_of_its_ends() -> None:
+    for window, counted in ((kit.MOTOR_LOST_TIME, True), (kit.MOTOR_LOST_TIME + 1, False)):
+        check = HealthCheck(kit.go2_limits())
+        assert check(lost(0.0), 7) == ()
+        assert bool(check(lost(51.0), 7 + window)) is counted

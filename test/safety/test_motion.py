@@ -142,3 +142,15 @@ def test_landings() -> None:
         assert way is not None
         np.testing.assert_array_equal(way.command(0, T0 + 10_000 * MS).joint_pos, goal)
         np.testing.assert_array_equal(way.command(0, T0).joint_pos, pose)
+
+
+def test_holding_is_done_at_once() -> None:
+    assert motion.hold(LIMITS, owned(kit.STAND), LIMP, T0).done(T0 + 1)
+
+
+def test_ramps_begin_with_the_first_nanosecond_and_end_with_the_goal_itself() -> None:
+    goal = owned(kit.STAND)
+    pose = PoseRamp(owned(kit.SIT), goal, T0, 1.5, 1_000 * MS)
+    assert pose.at(pose.end_ns) is goal
+    gains = GainRamp(LIMP, (owned(np.full(12, 60.0)), owned(np.full(12, 5.0))), T0, 4)
+    assert [gains.at(T0 + since)[0][0] for since in range(5)] == [0.0, 15.0, 30.0, 45.0, 60.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,17 @@ from helpers import safety as kit
 
 from robot_policies.exceptions import ResourceError, SchemaError
 from robot_policies.robot_spec import load_robot_spec
+from robot_policies.safety.config import SafetyConfig
 from robot_policies.safety.landings import TRIPS, UNTRUSTWORTHY, check_landings, valid_landings
-from robot_policies.safety.limits import load_safety, per_joint
+from robot_policies.safety.limits import fit, load_safety, per_joint
+from robot_policies.schema import load
 from robot_policies.types import Mode
 
 GO2_FILE = kit.CONFIG / "safety" / "go2.yaml"
 
 
 def test_go2_limits_are_the_restated_ones() -> None:
-    limits = kit.go2_limits()
+    limits = load_safety(GO2_FILE, kit.go2())
     for found, restated in (
         (limits.lower, kit.LOWER),
         (limits.upper, kit.UPPER),
@@ -46,7 +49,7 @@ def test_go2_limits_are_the_restated_ones() -> None:
 
 
 def test_go2_scalars_are_the_restated_ones() -> None:
-    limits = kit.go2_limits()
+    limits = load_safety(GO2_FILE, kit.go2())
     assert limits.clamp_cycles == kit.CLAMP_CYCLES
     assert limits.gain_ramp_ns == kit.GAIN_RAMP
     assert (limits.state_age_ns, limits.state_gap_ns) == (kit.STATE_AGE, kit.STATE_GAP)
@@ -257,3 +260,57 @@ def test_a_copy_of_the_shipped_file_loads(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(copy.deepcopy(changed("targets", "beyond", 0.0))))
     assert set(load_safety(file, kit.go2()).target_beyond) == {0.0}
+
+
+@pytest.mark.parametrize(("factor", "cycles"), [(1.0, 100), (2.5, 250), (0.5, 50), (0.014, 1), (1e-6, 1)])
+def test_what_is_counted_in_cycles_lasts_as_long_at_another_rate(factor: float, cycles: int) -> None:
+    limits = kit.go2_limits()
+    changed_limits = limits.at_rate(factor)
+    assert changed_limits.clamp_cycles == cycles
+    assert changed_limits.torque is limits.torque
+
+
+def test_without_a_name_a_file_is_called_safety() -> None:
+    config = dataclasses.replace(load(SafetyConfig, GO2_FILE), robot="g1")
+    with pytest.raises(SchemaError, match=r"^safety: robot: the file of the robot in use; found g1; valid: go2$"):
+        fit(config, kit.go2())
+
+
+def test_a_file_without_health_has_no_limits_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(changed("health", ...)))
+    assert load_safety(file, kit.go2()).health is None
+
+
+def test_a_pattern_of_health_is_named_with_its_key(tmp_path: Path) -> None:
+    message = refusal(changed("health", "motor_temperature", "limit", {"*_elbow": 1.0}), tmp_path)
+    assert f"{tmp_path}/broken.yaml: health.motor_temperature.limit; found FR_hip_joint matches 0" in message
+
+
+# key, value, what is asked, what is found, what is valid: each line of the file's faults as it is shown.
+FAULTS: tuple[tuple[tuple[str, ...], float, str, str, str], ...] = (
+    (("targets", "torque"), 0.0, "targets.torque: above 0, up to the robot's peak [N m]", "0", "2.22507e-308 to 23.7"),
+    (("targets", "beyond"), -0.5, "targets.beyond: not below 0 [rad]", "-0.5", "0 to inf"),
+    (("targets", "soft"), 0.0, "targets.soft: above 0 [rad]", "0", "2.22507e-308 to inf"),
+    (("targets", "rate"), 0.0, "targets.rate: above 0 [rad/s]", "0", "2.22507e-308 to inf"),
+    (("targets", "velocity"), 0.0, "targets.velocity: above 0 [rad/s]", "0", "2.22507e-308 to inf"),
+    (("gains", "stiffness"), 50.0, "gains.stiffness: at least that of the stand [N m/rad]", "50", "60 to inf"),
+    (("gains", "damping"), 4.0, "gains.damping: at least that of the stand [N m s/rad]", "4", "5 to inf"),
+    (("damping",), 7.0, "damping: above 0, up to gains.damping [N m s/rad]", "7", "2.22507e-308 to 6"),
+    (("state", "joint_vel", "limit"), 0.0, "state.joint_vel.limit: above 0 [rad/s]", "0", "2.22507e-308 to inf"),
+    (("state", "joint_pos", "limit"), -0.5, "state.joint_pos.limit: not below 0 [rad]", "-0.5", "0 to inf"),
+)
+
+
+@pytest.mark.parametrize(("path", "value", "asked", "found", "valid"), FAULTS)
+def test_a_fault_is_one_whole_line(
+    path: tuple[str, ...], value: float, asked: str, found: str, valid: str, tmp_path: Path
+) -> None:
+    lines = refusal(changed(*path, value), tmp_path).splitlines()
+    assert lines[0] == f"{tmp_path}/broken.yaml: {asked}: FR_hip_joint; found {found}; valid: {valid}"
+
+
+def test_a_ceiling_below_the_limit_is_one_whole_line(tmp_path: Path) -> None:
+    assert refusal(changed("state", "tilt", "ceiling", 0.9), tmp_path) == (
+        f"{tmp_path}/broken.yaml: state.tilt.ceiling: not below the limit [rad]; found 0.9; valid: 1 or more"
+    )

@@ -280,3 +280,47 @@ def test_tilt_of_any_attitude(angle: float, heading: float, yaw: float) -> None:
     faults = StateCheck(limits)(kit.state(T0, base_quat_wxyz=quaternion), T0)
     if abs(angle - kit.TILT) > 1e-6:
         assert names(faults) == (["tilt"] if angle > kit.TILT else [])
+
+
+def test_tilt_and_a_fast_joint_are_both_told() -> None:
+    fast = kit.poisoned(owned(np.zeros(12)), 2, 31.0)
+    faults = last_of(CYCLES_OF_TILT + 1, base_quat_wxyz=kit.tilted(1.2), joint_vel=fast)
+    assert names(faults) == ["tilt", "joint_vel"]
+
+
+def test_only_joints_beyond_a_limit_are_named() -> None:
+    limits = kit.go2_limits()
+    velocity = np.array(limits.joint_vel)
+    velocity[2] += 1.0
+    assert last_of(5, joint_vel=owned(velocity))[0][1] == "FR_calf_joint 31.00 rad/s"
+    for edge in (limits.joint_lower, limits.joint_upper):
+        position = np.array(edge)
+        position[3] += np.sign(edge[3]) * 0.5
+        (fault,) = last_of(22, joint_pos=owned(position))
+        assert fault == ("joint_pos", f"FL_hip_joint {position[3]:.2f} rad")
+
+
+@pytest.mark.parametrize("yaw", [0.7, 2.5, -2.5])
+def test_a_robot_that_leans_and_turns_leans_as_far(yaw: float) -> None:
+    c, s = math.cos(yaw / 2), math.sin(yaw / 2)
+    for angle, trips in ((kit.TILT - 1e-6, False), (kit.TILT + 1e-6, True)):
+        w, x, y, _ = kit.tilted(angle, (0.6, 0.8))
+        turned = owned([c * w, c * x - s * y, s * x + c * y, s * w])
+        assert names(last_of(CYCLES_OF_TILT + 1, base_quat_wxyz=turned)) == (["tilt"] if trips else [])
+
+
+def test_at_the_limit_of_tilt_is_not_over_it() -> None:
+    """An upright base leans by exactly nothing."""
+    limits = dataclasses.replace(kit.go2_limits(), tilt=0.0, tilt_ceiling=0.0, tilt_ns=0)
+    assert last_of(1, limits) == ()
+    assert names(last_of(1, limits, base_quat_wxyz=kit.tilted(1e-3))) == ["tilt"]
+
+
+def test_before_anybody_asks_the_limit_of_tilt_is_that_of_the_file() -> None:
+    limits = dataclasses.replace(kit.go2_limits(), tilt=0.5)
+    assert names(last_of(CYCLES_OF_TILT + 1, limits, base_quat_wxyz=kit.tilted(0.6))) == ["tilt"]
+
+
+def test_a_bad_velocity_of_the_base_is_told() -> None:
+    for bad in (np.zeros(2), np.array([0.0, np.nan, 0.0])):
+        assert check_once(base_lin_vel=bad) == (("state_invalid", "base_lin_vel: not finite, or not of shape (3,)"),)
