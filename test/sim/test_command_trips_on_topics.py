@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytest.importorskip("rclpy")
 
+from helpers.node_process import ROOT
 from helpers.stack import Stack
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
@@ -104,8 +106,8 @@ def lean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def standing(backend: str) -> Iterator[tuple[Stack, Commander]]:
-    with Stack(f"backend:={backend}", "clock:=lockstep") as stack:
+def standing(backend: str, *parameters: str) -> Iterator[tuple[Stack, Commander]]:
+    with Stack(f"backend:={backend}", "clock:=lockstep", *parameters) as stack:
         commander = Commander(stack)
         stack.stand()
         yield stack, commander
@@ -142,6 +144,26 @@ def test_what_the_lease_holder_does_wrong_trips_lands_and_goes_with_reset() -> N
         landed(stack, "policy", "sit", "the camera is gone")
         names = [trip["name"] for trip in stack.values()["trips"]]
         assert names == ["clamping", "command_invalid", "policy"]
+
+
+def test_a_safety_file_may_hold_and_reset_goes_on_standing(tmp_path: Path) -> None:
+    data = yaml.safe_load((ROOT / "config" / "safety" / "go2.yaml").read_text(encoding="utf-8"))
+    data["landings"]["policy"]["active"] = "hold"
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(data), encoding="utf-8")
+    with standing("mock", f"safety:={mine}") as (stack, commander):
+        commander.take()
+        commander.give_back("the camera is gone")
+        told = stack.until("mode", "landing:hold")
+        assert told["latched"] == ["policy"]
+        held = stack.sent[-1][1]
+        stack.probe.spin(0.3)
+        assert stack.sent[-1][1].position == held.position  # where it was, stiff
+        assert stack.sent[-1][1].header.frame_id == "stand"
+        assert stack.ask("reset").success
+        stack.until("ready", True)
+        assert stack.values()["mode"] == "stand"
+        commander.take()  # re-armed: the next policy commands
 
 
 def test_a_policy_leans_as_far_as_its_lease_says_and_trips_beyond(lean: Path) -> None:
