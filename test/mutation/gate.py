@@ -40,11 +40,11 @@ class Mutant:
     file: str  # of robot_policies/safety
     killed: bool
     hung: bool = False  # killed by a test that did not end
-    diff: str = ""  # of a survivor
+    diff: str = ""  # of a survivor, and of one that hung
 
     @property
     def change(self) -> Change:
-        """What identifies a survivor whatever its number."""
+        """What identifies a mutant whatever its number."""
         lines = [line for line in self.diff.splitlines() if not line.startswith(("---", "+++"))]
         was, now = ("\n".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
         return function(self.name), was, now
@@ -74,10 +74,10 @@ def function(name: str) -> str:
 
 def judge(mutants: list[Mutant], listed: dict[Change, str]) -> Verdict:
     """Return the verdict over ``mutants``; ``listed`` maps equivalent changes to their reasons."""
-    alive = [mutant for mutant in mutants if not mutant.killed]
-    equivalent = tuple(mutant for mutant in alive if mutant.change in listed)
+    # On a busy machine the tests of an equivalent one, which run all, may take longer than mutmut waits.
+    equivalent = tuple(m for m in mutants if (m.hung or not m.killed) and m.change in listed)
     found = {mutant.change for mutant in equivalent}
-    survivors = tuple(mutant for mutant in alive if mutant.change not in listed)
+    survivors = tuple(m for m in mutants if not m.killed and m.change not in listed)
     others = len(mutants) - len(equivalent)
     share = (others - len(survivors)) / others if others else 0.0
     return Verdict(survivors, equivalent, tuple(change for change in listed if change not in found), share)
@@ -111,7 +111,7 @@ def read_mutants() -> list[Mutant]:
         file = meta.name[: -len(".meta")]
         for name, code in json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"].items():
             killed = code in KILLED + TIMEOUT
-            diff = "" if killed else get_diff_for_mutant(name, path=f"robot_policies/safety/{file}")
+            diff = "" if code in KILLED else get_diff_for_mutant(name, path=f"robot_policies/safety/{file}")
             mutants.append(Mutant(name, file, killed, code in TIMEOUT, diff))
     return mutants
 
@@ -132,11 +132,13 @@ def table(mutants: list[Mutant], verdict: Verdict) -> str:
     lines = [
         f"{'file':20} {'mutants':>7} {'killed':>7} {'of these hung':>13} {'equivalent':>10} {'survived':>8}  score"
     ]
+    listed = {m.name for m in verdict.equivalent}
     counts = [Counter(m.file for m in group) for group in (verdict.equivalent, verdict.survivors)]
     for file in [*sorted({m.file for m in mutants}), "all"]:
         own = [m for m in mutants if file in (m.file, "all")]
         equivalent, survived = (sum(c.values()) if file == "all" else c[file] for c in counts)
-        killed, hung, others = sum(m.killed for m in own), sum(m.hung for m in own), len(own) - equivalent
+        noticed = [m for m in own if m.killed and m.name not in listed]
+        killed, hung, others = len(noticed), sum(m.hung for m in noticed), len(own) - equivalent
         score = f"{killed / others:6.1%}" if others else "     -"
         lines.append(f"{file:20} {len(own):7} {killed:7} {hung:13} {equivalent:10} {survived:8} {score}")
     return "\n".join(lines)

@@ -53,6 +53,15 @@ def test_equivalent_ones_do_not_count() -> None:
     assert "if age_ns < self.limit_ns:" in gate.report([*dead(9), alive(), other], verdict)
 
 
+def test_an_equivalent_one_that_hung_on_a_busy_machine_stays_equivalent() -> None:
+    slow = Mutant(METHOD, "watchdog.py", True, hung=True, diff=DIFF)
+    verdict = judge([*dead(9), slow], {CHANGE: "a reason"})
+    assert verdict.passed and verdict.equivalent == (slow,)
+    assert gate.table([*dead(9), slow], verdict).splitlines()[-1].split()[1:6] == ["10", "9", "0", "1", "0"]
+    unlisted = judge([*dead(9), slow], {})
+    assert unlisted.passed and unlisted.equivalent == () and unlisted.share == 1.0
+
+
 def test_an_entry_that_nothing_matches_is_an_error() -> None:
     gone = ("ramp.at", "x", "y")
     verdict = judge([*dead(50), alive()], {CHANGE: "a reason", gone: "another"})
