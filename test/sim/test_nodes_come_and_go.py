@@ -44,6 +44,11 @@ def restarted(stack: Stack, *parameters: str) -> None:
     assert stack.probe.until(lambda: len(stack.told("robot_node")) > said)
 
 
+def tripped(stack: Stack) -> list[str]:
+    """Return what tripped; while disarmed a busy machine may stall, which trips nothing that counts."""
+    return [trip["name"] for trip in stack.values()["trips"] if trip["mode"] != "disarmed"]
+
+
 @pytest.mark.parametrize("clock", ["real", "lockstep"])
 def test_a_robot_node_that_is_started_again_needs_no_new_policy_node(tmp_path: Path, clock: str) -> None:
     """In lockstep the clock of the new one begins anew, far behind the old one's."""
@@ -61,7 +66,7 @@ def test_a_robot_node_that_is_started_again_needs_no_new_policy_node(tmp_path: P
         stack.until("mode", "active")
         before = stack.values("policy_node")["ticks"]
         assert stack.probe.until(lambda: stack.values("policy_node")["ticks"] > before + 50, 10.0)
-        assert stack.values()["mode"] == "active" and stack.values()["trips"] == []
+        assert stack.values()["mode"] == "active" and tripped(stack) == []
 
 
 def test_a_policy_that_reads_the_linear_velocity_gets_it_from_odom(tmp_path: Path) -> None:
@@ -88,7 +93,7 @@ def test_a_policy_node_that_was_cleaned_up_runs_again(tmp_path: Path) -> None:
             stack.until("mode", "stand")
             stack.until("ready", True)
             assert stack.change(CLEANUP)
-        assert stack.values()["trips"] == []
+        assert tripped(stack) == []
 
 
 def test_a_humanoid_without_a_model_stands_and_is_commanded(tmp_path: Path) -> None:
@@ -101,7 +106,7 @@ def test_a_humanoid_without_a_model_stands_and_is_commanded(tmp_path: Path) -> N
         np.testing.assert_allclose(sent.position, G1.poses["stand"], atol=1e-3)  # the last heard may be a cycle old
         stack.activate()
         stack.probe.spin(1.0)
-        assert stack.values()["mode"] == "active" and stack.values()["trips"] == []
+        assert stack.values()["mode"] == "active" and tripped(stack) == []
 
 
 def test_namespace_and_frame_prefix_reach_every_topic_and_frame(tmp_path: Path) -> None:
