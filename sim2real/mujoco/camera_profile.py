@@ -8,8 +8,8 @@ from typing import Optional
 from pydantic import Field
 from typing_extensions import Annotated
 
+from robot_policies.cameras.camera import depth_mount
 from robot_policies.contract import DepthIntrinsics
-from robot_policies.exceptions import ResourceError, expected
 from robot_policies.robot_spec import DepthMount, RobotSpec
 from robot_policies.schema import schema
 from robot_policies.sensor_spec import DepthSensor, load_depth_sensor
@@ -62,7 +62,7 @@ def camera_profile(spec: RobotSpec, options: CameraOptions) -> CameraProfile:
     Raises:
         ResourceError: the robot has no such camera, or there is no such sensor.
     """
-    name, mount = _mount(spec, options.camera)
+    name, mount = depth_mount(spec, options.camera)
     sensor = load_depth_sensor(options.sensor or mount.sensor)
     intrinsics = resized(sensor, options.width or sensor.width, options.height or sensor.height)
     faults = DepthFaults(
@@ -96,13 +96,3 @@ def resized(sensor: DepthSensor, width: int, height: int) -> DepthIntrinsics:
 
 def _or(value: float | None, default: float) -> float:
     return default if value is None else value
-
-
-def _mount(spec: RobotSpec, name: str | None) -> tuple[str, DepthMount]:
-    mounts = spec.sensors.depth
-    if name is None and len(mounts) == 1:
-        name = next(iter(mounts))
-    if name is None or name not in mounts:
-        found = f"no {name}" if name else f"{len(mounts)} cameras and no name"
-        raise ResourceError(expected(f"a depth camera of the robot {spec.name}", found, mounts))
-    return name, mounts[name]

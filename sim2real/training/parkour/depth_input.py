@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from robot_policies.contract import CameraPose, Depth, DepthIntrinsics
+from robot_policies.cameras.camera import intrinsics
+from robot_policies.contract import CameraPose, Depth
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.sensor_spec import load_depth_sensor
@@ -36,10 +37,9 @@ def depth_input(spec: RobotSpec) -> Depth:
         raise RobotError(expected(f"{spec.name}: a robot for parkour", f"{len(mounts)} depth cameras", "one"))
     (mount,) = mounts.values()
     sensor = load_depth_sensor(mount.sensor)
-    pinhole = {name: getattr(sensor, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
     return Depth(
         sensor=mount.sensor,
-        intrinsics=DepthIntrinsics(**pinhole),
+        intrinsics=intrinsics(sensor),
         pose=CameraPose(position=mount.position, pitch=mount.pitch, position_range=PLACE, pitch_range=PITCH),
         crop=CROP,
         size=SIZE,

@@ -153,7 +153,8 @@ class ParkourEnv(Env):
 
     def _observe(self, first: Bools) -> Views:
         task, default, noise = self.task, self.robot.body.default_joint_pos, self.task.randomization.noise
-        self._look(first)
+        around = self._scan()
+        self._look(first, around)
         gait = self._memory.gait(self.command)
         late = self._senses.late(self.motion, self._drive.actuators.state_delay)
         contact = self.motion.foot_contact ^ (self.rng.random(self.motion.foot_contact.shape) < noise * _FLIPPED)
@@ -171,15 +172,15 @@ class ParkourEnv(Env):
                 "hidden": hidden,
                 "velocity": velocity,
                 "past": past,
-                "critic": np.concatenate([clean, yaw, velocity, self._scan().astype(np.float32), hidden], axis=1),
+                "critic": np.concatenate([clean, yaw, velocity, around.astype(np.float32), hidden], axis=1),
             }
         )
 
-    def _look(self, first: Bools) -> None:
+    def _look(self, first: Bools, around: Array) -> None:
         """Take the ground and the path anew where it is time; in between the policy goes by what it saw."""
         # Counted from the start, as the deployed network is stepped; the robots started at different times.
         self._due = due = first | (self.age % REFRESH == 0)
-        self._seen[due] = self._scan()[due]
+        self._seen[due] = around[due]
         directions = self._paths.directions(self._xy())
         errors = wrap(directions - heading(self.motion.base_quat_wxyz)[:, None])
         self._yaw[due] = np.clip(errors, -groups.YAW_LIMIT, groups.YAW_LIMIT)[due]
