@@ -1,8 +1,8 @@
 """The recorder: every topic of the run as raw serialized messages in an MCAP bag that ROS tools read.
 
 A process of its own, so that nothing of it can be in the way of a control loop. It looks for new topics all the time
-and listens to each as its publishers offer it. ``metadata.yaml`` is written at the end; a recorder that was killed leaves
-the bag without it (``ros2 bag reindex`` makes one).
+and listens to each as its publishers offer it. ``metadata.yaml`` is written at the end; a recorder that was killed
+leaves the bag without it (``ros2 bag reindex`` makes one).
 """
 
 from __future__ import annotations

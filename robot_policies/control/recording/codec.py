@@ -1,11 +1,12 @@
 """Values of the flow as bytes and back: every number keeps its bits, and nothing that is read can run code.
 
-One byte tells what follows (little endian): ``N`` None, ``T`` ``F`` bool, ``i`` int64, ``I`` a longer int as text,
-``d`` float64, ``s`` text, ``a`` array (dtype, dimensions, bytes), ``l`` tuple, ``m`` mapping with text as keys, ``z``
-set of texts, ``o`` object (class, its fields in order), ``e`` enum (class, value). Sizes are uint32. An object or array that
-comes again within a message is ``r`` and its number; one that may come again in later ones is ``k``, a number of its
-own and the object at first, ``K`` and the number from then on, so that an image that many ticks share is stored once
+One byte tells what follows (little endian, sizes are uint32): ``N`` None, ``T`` ``F`` bool, ``i`` int64, ``I`` a longer
+int as text, ``d`` float64, ``s`` text, ``a`` array (dtype, dimensions, bytes), ``l`` tuple, ``m`` mapping with text as
+keys, ``z`` set of texts, ``o`` object (class, its fields in order), ``e`` enum (class, value). An object or array that
+comes again within a message is ``r`` and its number. An object that may come again in later messages is ``k``, a number
+of its own and the object at first, ``K`` and the number from then on: an image that many ticks share is stored once,
 and is one object again when it is read. ``SCHEMA`` names the classes; it stands in every file.
+
 """
 
 from __future__ import annotations

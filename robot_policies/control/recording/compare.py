@@ -73,5 +73,5 @@ def _join(field: str, name: str) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
-        return f"{value!r} ({float(value).hex()})"
+        return f"{float(value)!r} ({float(value).hex()})"
     return value if isinstance(value, str) else repr(value)

@@ -18,6 +18,8 @@ ROBOT_CALLS = (
     *("request", "set_gain_profile", "take_lease", "release_lease", "take_command", "refuse_command", "trip"),
     *("cycle", "cycle_without_state"),
 )
+# What a step may raise, and what damaged arguments lead to.
+MISUSED = (RobotPoliciesError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 LOST = 1000  # lines on what is missing that are kept
 
 
@@ -110,7 +112,7 @@ def _again(call: Call, subject: _Subject, outcome: Outcome) -> None:
     result: Any = None
     try:
         result = getattr(subject.target, call.name)(*call.args, **call.named)
-    except (RobotPoliciesError, TypeError) as wrong:
+    except MISUSED as wrong:
         error = str(wrong)
     outcome.calls += 1
     ticked = call.name in ("__call__", "cycle")
