@@ -224,7 +224,7 @@ def _tell(report: dict[str, Any], path: Path | None) -> None:
     print(", ".join(parts))
     if report.get("depth_images"):
         print(_depth(report))
-    if report["recording"]:
+    if report.get("recording"):
         lost = f", {report['steps_dropped']} step records dropped" if report["steps_dropped"] else ""
         print(f"recorded: {report['recording']}{lost}")
         if report["recording_error"]:
