@@ -75,7 +75,7 @@ def test_it_records_its_namespace_and_latched_messages_from_before(tmp_path: Pat
         with running(line, domain) as process:
             later = probe.node.create_publisher(String, "later", RELIABLE)
             bag = tmp_path / "run" / "topics_0.mcap"
-            end = time.monotonic() + 30.0
+            end = time.monotonic() + 60.0
             while not (bag.is_file() and {"/r1/early", "/r1/later"} <= set(read_bag(bag).topics)):
                 assert time.monotonic() < end
                 later.publish(String(data="now"))
@@ -88,5 +88,5 @@ def test_it_records_its_namespace_and_latched_messages_from_before(tmp_path: Pat
 
 
 def test_without_a_folder_it_says_so() -> None:
-    done = run_to_end(MODULE, free_domain())
+    done = run_to_end(MODULE, free_domain(), timeout=60.0)
     assert done.returncode == 2 and "parameter record" in done.stderr and "Traceback" not in done.stderr
