@@ -35,9 +35,9 @@ BAG = "topics"
 class RecorderNode(Node):
     """Writes all topics below its namespace, and those that are everybody's."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         """Take the parameters, keep what the run is made of, and begin the bag. Raises ``RobotPoliciesError``."""
-        super().__init__("recorder_node")
+        super().__init__("recorder_node", **options)
         for name in ("record", "robot", "safety", "policy", "companion"):
             self.declare_parameter(name, "")
         refuse_unknown_parameters(self)
