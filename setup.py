@@ -16,6 +16,7 @@ NODES = {
     "viewer_node": "robot_policies.nodes.viewer_node:main",
     "depth_camera_node": "sim2real.bridges.depth_camera_node:main",
     "camera_node": "robot_policies.nodes.camera_node:main",
+    "recorder_node": "robot_policies.nodes.recorder_node:main",
     "firmware_node": "sim2real.bridges.firmware_node:main",
 }
 ENTRY_POINTS = {
@@ -30,6 +31,7 @@ ENTRY_POINTS = {
         "list = robot_policies.cli.list",
         "check = robot_policies.cli.check",
         "import = robot_policies.cli.import_",
+        "replay = robot_policies.cli.replay",
         "doctor = robot_policies.cli.doctor",
         "bench = sim2real.benchmark.command",
         "eval = sim2real.evaluation.command",
@@ -94,6 +96,7 @@ setup(
     install_requires=[
         "PySDL2>=0.9.17",
         "PyYAML>=6.0",
+        "mcap>=1.6,<2",
         "mujoco>=3.17,<4",
         "numpy>=1.26",
         "onnx>=1.17",

@@ -32,6 +32,10 @@ class InputError(RobotPoliciesError, ValueError):
     """An input of a step is malformed: size, name, finiteness, stamp or age."""
 
 
+class RecordingError(RobotPoliciesError, ValueError):
+    """A recording cannot be read, or cannot be run again."""
+
+
 class RobotError(RobotPoliciesError, RuntimeError):
     """A robot or simulator cannot be read or written."""
 

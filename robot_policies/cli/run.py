@@ -14,9 +14,10 @@ from typing import Any
 
 from robot_policies import resources
 from robot_policies.bundle.load import load_bundle
+from robot_policies.control.recording.folder import forget_old, keep_arguments, new_run, recordings
 from robot_policies.control.switching import check_pair
 from robot_policies.control.waypoints import load_waypoints
-from robot_policies.exceptions import ResourceError, RobotError, expected
+from robot_policies.exceptions import RecordingError, ResourceError, RobotError, expected
 from robot_policies.nodes.bringup import Bringup, Process, load_bringup
 from robot_policies.nodes.clock import check_clock
 from robot_policies.nodes.processes import Processes, set_discovery_defaults
@@ -46,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, help="end this long after activation (default: until Ctrl-C)")
     parser.add_argument("--velocity", help="VX,VY,WZ [m/s, m/s, rad/s] to command (default: none, use a teleop)")
     parser.add_argument("--waypoints", type=Path, metavar="FILE", help="points to go to, instead of a velocity")
+    parser.add_argument("--record", type=Path, metavar="DIR", help="record into a new folder below DIR")
+    parser.add_argument("--no-record", action="store_true", help="no recording (docs/recording.md)")
     parser.add_argument("--json", type=Path, help="write the report to this file")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="as NAME:=VALUE")
     parser.add_argument("arguments", nargs="*", metavar="NAME:=VALUE", help="other arguments of the bring-up")
@@ -56,11 +59,11 @@ def main(args: argparse.Namespace) -> int:
     bringup = load_bringup(args.bringup or bringup_of(args.backend))
     given, velocity = given_arguments(args, bringup), _velocity(args.velocity)
     values = {**bringup.arguments, **given}
-    resolved = bringup.resolve(given)
-    processes = Processes(resolved)
-    _check_names(values, resolved)
+    _check_names(values, bringup.resolve(given))
     if args.json is not None:
         _check_writable(args.json)
+    folder = recording_folder(args, bringup, given, values)
+    processes = Processes(bringup.resolve(given))
     set_discovery_defaults()
     # rclpy reads the environment as it is imported.
     from robot_policies.nodes.session import Session
@@ -78,11 +81,40 @@ def main(args: argparse.Namespace) -> int:
         "robot": values["robot"],
         "policy": values["policy"],
         **report,
+        "recording": str(folder or ""),
         "command_mps": velocity[0] if velocity else 0.0,
     }
     report["wall_seconds"] = round(time.monotonic() - started, 3)
     _tell(report, args.json)
     return 0 if report["ok"] else 1
+
+
+def recording_folder(
+    args: argparse.Namespace, bringup: Bringup, given: dict[str, Any], values: dict[str, Any]
+) -> Path | None:
+    """Make the folder of this run's recording and name it in ``given``; None where nothing is recorded.
+
+    Raises:
+        RecordingError: the folder that ``--record`` asks for cannot be made; without it, that is a warning.
+        ResourceError: the bring-up knows no recording, and ``--record`` asks for one.
+    """
+    if args.no_record or "record" not in bringup.arguments or given.get("record"):
+        if args.record is not None:
+            found = "--no-record, or a bring-up without the argument record, or with record:= too"
+            raise ResourceError(expected("--record", found, "one of them, with a bring-up that can record"))
+        return Path(given["record"]) if given.get("record") else None
+    try:
+        folder = new_run(str(values["policy"]) or "none", args.record)
+        keep_arguments(folder, values)
+    except RecordingError as error:
+        if args.record is not None:
+            raise
+        print(f"robot-policies run: {error}", file=sys.stderr)
+        return None
+    if args.record is None:
+        forget_old(recordings())
+    given["record"] = str(folder.resolve())
+    return folder
 
 
 def bringup_of(backend: str | None) -> str:
@@ -192,6 +224,11 @@ def _tell(report: dict[str, Any], path: Path | None) -> None:
     print(", ".join(parts))
     if report.get("depth_images"):
         print(_depth(report))
+    if report.get("recording"):
+        lost = f", {report['steps_dropped']} step records dropped" if report["steps_dropped"] else ""
+        print(f"recorded: {report['recording']}{lost}")
+        if report["recording_error"]:
+            print(f"robot-policies run: {report['recording_error']}", file=sys.stderr)
     for trip in report["trips"]:
         print(f"trip {trip['name']} in {trip['mode']}: {trip['detail']}")
     if report["error"]:

@@ -21,8 +21,10 @@ from robot_policies.bundle.load import Bundle, load_bundle
 from robot_policies.bundle.robot_check import reads_height_scan, reads_lin_vel
 from robot_policies.control import pacing
 from robot_policies.control.policy_step import PolicyStep
-from robot_policies.control.switching import SwitchingStep, check_pair
+from robot_policies.control.recording.journal import POLICY, JournaledSwitchingStep
+from robot_policies.control.switching import check_pair
 from robot_policies.exceptions import InputError, RobotError, RobotPoliciesError, expected
+from robot_policies.nodes import recording
 from robot_policies.nodes.conversions import CommandMessage
 from robot_policies.nodes.depth_timing import DepthTiming
 from robot_policies.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
@@ -50,6 +52,7 @@ class PolicyNode(LifecycleNode):
             self.declare_parameter(name, default)
         self.declare_parameter("companion", "")
         self.declare_parameter("cmd_vel_stamped", True)
+        self._journal = recording.open_journal(self, POLICY)
         refuse_unknown_parameters(self)
         self._error = ""
         self._active = False
@@ -77,9 +80,10 @@ class PolicyNode(LifecycleNode):
         bundles = [bundle for bundle in (self._bundle, self._companion) if bundle is not None]
         try:
             steps = [PolicyStep(bundle, self._spec) for bundle in bundles]
-            self._step = SwitchingStep(steps[0], steps[1] if len(steps) > 1 else None)
+            self._step = JournaledSwitchingStep(steps[0], steps[1] if len(steps) > 1 else None)
         except RobotPoliciesError as error:
             return self._refused(error)
+        self._step.begin(self._journal, self._text("robot"), bundles)
         lin_vel = any(reads_lin_vel(bundle.contract) for bundle in bundles)
         self._of_ros = set(self.subscriptions)  # such as /clock
         stamped = bool(self.get_parameter("cmd_vel_stamped").value)
@@ -180,6 +184,7 @@ class PolicyNode(LifecycleNode):
             return
         self._commands.publish(self._message.fill(record.command))
         self._monitor.ticked(record, missed, state.stamp_ns - start_ns, begun_ns)
+        recording.flush(self._journal)
         if self._switch.tell(True):
             self.tell()
 
@@ -217,7 +222,9 @@ class PolicyNode(LifecycleNode):
 
     def tell(self) -> None:
         """Publish the diagnostics now."""
+        recording.flush(self._journal)
         values = {"active": self._active, "policy": self._bundle.contract.name, **self._monitor.values()}
+        values |= recording.values(self._journal)
         values["reads_depth"] = bool(self._bundle.contract.depth)
         level, message = (OK, "active" if self._active else "inactive")
         if hasattr(self, "_states"):
@@ -236,6 +243,7 @@ class PolicyNode(LifecycleNode):
         """Give the lease back, if it is held, and end."""
         self._release(None)
         self._robot.close()
+        recording.close(self._journal)
         self.destroy_node()
 
     def _now_ns(self) -> int:

@@ -17,8 +17,9 @@ from sensor_msgs.msg import JointState
 
 from robot_policies import resources
 from robot_policies.control import pacing
-from robot_policies.control.robot_step import RobotStep
+from robot_policies.control.recording.journal import ROBOT, JournaledRobotStep
 from robot_policies.exceptions import InputError, LockstepTimeout, RobotError
+from robot_policies.nodes import recording
 from robot_policies.nodes.clock import check_clock
 from robot_policies.nodes.conversions import joint_command, to_ns
 from robot_policies.nodes.diagnostics import Diagnostics
@@ -48,10 +49,14 @@ class RobotNode:
         self._node, self._stop = node, stop
         options, lockstep, speed = _options(node)
         spec = load_robot_spec(_text(node, "robot"))
-        limits = load_safety(_text(node, "safety") or spec.name, spec)
+        safety = _text(node, "safety") or spec.name
+        limits = load_safety(safety, spec)
         self._spinner = Spinner(node)
         self._robot: Robot = resources.plugin("robots", _text(node, "backend"))(spec, options)
-        self._step = RobotStep(self._robot.spec, limits.at_rate(self._robot.spec.state_rate / spec.state_rate))
+        rate = self._robot.spec.state_rate
+        self._step = JournaledRobotStep(self._robot.spec, limits.at_rate(rate / spec.state_rate))
+        self._journal = recording.open_journal(node, ROBOT)
+        self._step.begin(self._journal, _text(node, "robot"), safety)
         wait_kind = LockstepWait(self._spinner, speed, self._robot.now_ns) if lockstep else None
         self._wait = wait_kind or RealTimeWait(self._spinner, self._robot.now_ns)
         self._lockstep = lockstep
@@ -95,6 +100,7 @@ class RobotNode:
             self._without_state(error)
         else:
             self._lost_ns = None
+        recording.flush(self._journal)
 
     def cycle(self) -> None:
         """One cycle: read, publish, check and filter, write, tell. What a policy or the motors wait for comes first."""
@@ -132,7 +138,8 @@ class RobotNode:
         monitor = self._monitor
         if monitor.note(now_ns):
             self._topics.mode(monitor.mode_text)
-        self._diagnostics.publish(now_ns, monitor.level(), str(error), monitor.values())
+        told = monitor.values() | recording.values(self._journal)
+        self._diagnostics.publish(now_ns, monitor.level(), str(error), told)
         self._spinner.spin_for(1.0 / self._step.spec.state_rate)
 
     def _tell(self, changed: bool, stamp_ns: int) -> None:
@@ -147,7 +154,8 @@ class RobotNode:
         if changed or now >= self._next_diagnostics:
             self._next_diagnostics = now + DIAGNOSTICS_PERIOD
             monitor = self._monitor
-            self._diagnostics.publish(stamp_ns, monitor.level(), monitor.message(), monitor.values())
+            values = monitor.values() | recording.values(self._journal)
+            self._diagnostics.publish(stamp_ns, monitor.level(), monitor.message(), values)
 
     def _command(self, message: JointState) -> None:
         step, now_ns = self._step, self._robot.now_ns()
@@ -176,6 +184,7 @@ class RobotNode:
     def close(self) -> None:
         """Release the robot."""
         self._robot.close()
+        recording.close(self._journal)
         if self._sensors is not None:
             self._sensors.close()
         self._spinner.close()

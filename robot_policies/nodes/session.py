@@ -106,6 +106,9 @@ class Session:
             "refusals": robot.get("refusals", {}),
             "modes": [{"mode": mode, "stamp_ns": stamp} for mode, stamp in robot.get("modes", [])],
             "trips": robot.get("trips", []),
+            "steps_recorded": robot.get("steps_recorded", 0) + policy.get("steps_recorded", 0),
+            "steps_dropped": robot.get("steps_dropped", 0) + policy.get("steps_dropped", 0),
+            "recording_error": "; ".join(filter(None, (n.get("recording_error", "") for n in (robot, policy)))),
             "error": self.error,
         }
         return {**report, "ok": not (report["fell"] or report["trips"] or self.error)}

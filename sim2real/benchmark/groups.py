@@ -30,11 +30,12 @@ CHILD_LIMIT = 120.0  # [s] more than it measures, for a process on a busy machin
 
 def tick(report: Report, settings: Settings) -> None:
     """One tick, back to back and on deadlines."""
-    samples = _child("tick_child", settings, "tick", "paced")
+    samples = _child("tick_child", settings, "tick", "paced", "recording")
     for name in ("observation", "inference", "decoding", "safety", "tick"):
         report.add(name, samples[name])
     for name in ("observation", "inference", "decoding", "safety", "tick"):
         report.add(f"{name}_paced", samples[f"{name}_paced"])
+    report.add("recording_paced", samples["recording_paced"], "after the command is on its way")
 
 
 def pacing(report: Report, settings: Settings) -> None:

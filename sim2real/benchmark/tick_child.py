@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from robot_policies.control.pacing import MonotonicClock, Pacer, freeze_garbage, prepare
+from robot_policies.control.recording.journal import POLICY, Journal
 from sim2real.benchmark.walk import Tick, Walk, record, take
 
 PERIOD_NS = 20_000_000  # [ns], 50 Hz
@@ -48,7 +50,27 @@ def sleeping(walk: Walk, ticks: int) -> Samples:
     return {"sleep_after_work_lateness": late, "sleep_after_work_drift": [late[-1]]}
 
 
-PARTS: dict[str, Callable[[Walk, int], Samples]] = {"tick": back_to_back, "paced": paced, "sleeping": sleeping}
+def recording(walk: Walk, ticks: int) -> Samples:
+    """Note the steps of the walk on absolute deadlines, as the policy node does once a command is on its way."""
+    samples = list[int]()
+    with tempfile.TemporaryDirectory() as folder:
+        journal, pacer = Journal(Path(folder), POLICY, say), Pacer(PERIOD_NS, MonotonicClock())
+        for record_ in walk.ticks[:ticks]:
+            pacer.wait()
+            begun = time.perf_counter_ns()
+            journal.note("__call__", (record_.inputs, None), {}, record_, None)
+            journal.flush()
+            samples.append(time.perf_counter_ns() - begun)
+        journal.close()
+    return {"recording_paced": samples}
+
+
+PARTS: dict[str, Callable[[Walk, int], Samples]] = {
+    "tick": back_to_back,
+    "paced": paced,
+    "sleeping": sleeping,
+    "recording": recording,
+}
 
 
 def _with_rests(ticks: Iterator[Tick]) -> Iterator[Tick]:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 NODES = (
     *("robot_node", "policy_node", "teleop_node", "viewer_node", "waypoint_node"),
-    *("camera_node", "depth_camera_node", "firmware_node"),
+    *("camera_node", "depth_camera_node", "firmware_node", "recorder_node"),
 )
 EXECUTABLES = {"robot-policies", *NODES}
 KINDS = ("robots", "safety", "bringup", "bundles", "models", "terrains", "courses")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -18,6 +19,7 @@ from rclpy.qos import QoSDurabilityPolicy, QoSReliabilityPolicy
 from robot_policies.control import pacing
 from robot_policies.nodes.diagnostics import Diagnostics
 from robot_policies.nodes.policy_node import PolicyNode
+from robot_policies.nodes.recorder_node import RecorderNode
 from robot_policies.nodes.robot_node import RobotNode
 from robot_policies.nodes.runtime import Stop
 from robot_policies.nodes.teleop_node import TeleopNode
@@ -85,7 +87,18 @@ def main() -> None:
     waypoints = WaypointNode()
     waypoints.look(time.monotonic() + 10.0)
     nodes = (node, policy, camera, TeleopNode(), ViewerNode(), waypoints)
-    json.dump({item.get_name(): facts(item) for item in nodes}, sys.stdout)
+    found = {item.get_name(): facts(item) for item in nodes}
+    json.dump({**found, "recorder_node": recorder()}, sys.stdout)
+
+
+def recorder() -> dict[str, Any]:
+    """Its parameters as they are by default; it listens to every topic, and so to none of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        node = RecorderNode(parameter_overrides=[Parameter("record", value=folder), Parameter("robot", value="go2")])
+        found = facts(node)
+        node.close()
+    defaults = {**found["parameters"], "record": "", "robot": ""}
+    return {**found, "publishers": {}, "subscriptions": {}, "parameters": defaults}
 
 
 if __name__ == "__main__":

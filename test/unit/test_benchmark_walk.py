@@ -76,6 +76,12 @@ def test_deadlines_do_not_drift_and_sleeping_after_the_work_does(walk: Walk, mon
     assert min(ours["pacing_lateness"]) < 5_000_000
 
 
+def test_recording_is_measured_on_every_step(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tick_child, "PERIOD_NS", 1_000_000)
+    samples = tick_child.recording(walk, TICKS)["recording_paced"]
+    assert len(samples) == TICKS and 5_000 < min(samples) < 5_000_000
+
+
 def test_the_child_writes_what_it_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tick_child, "prepare", lambda warn: warn("as a node says it"))
     monkeypatch.setattr(tick_child, "freeze_garbage", lambda: None)

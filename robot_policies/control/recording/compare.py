@@ -1,0 +1,77 @@
+"""Two values, bit by bit: where they first differ."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+WALL_TIME = {"durations_ns"}  # fields that are measured, and not computed
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One place in which two values differ."""
+
+    field: str  # such as ``observation.groups.policy[3]``
+    recorded: Any
+    found: Any
+
+    def __str__(self) -> str:
+        return f"{self.field}: recorded {_text(self.recorded)}, now {_text(self.found)}"
+
+
+def first_difference(recorded: Any, found: Any, field: str = "") -> Difference | None:
+    """Return the first place, in the order of the fields, in which the values differ; None where every bit is equal.
+
+    NaN equals a NaN of the same bits, and -0.0 is not 0.0.
+    """
+    if recorded is found:
+        return None
+    if isinstance(recorded, np.ndarray) and isinstance(found, np.ndarray):
+        return _arrays(recorded, found, field)
+    if dataclasses.is_dataclass(recorded) and type(recorded) is type(found):
+        names = [item.name for item in dataclasses.fields(recorded) if item.name not in WALL_TIME]
+        pairs = [(_join(field, name), getattr(recorded, name), getattr(found, name)) for name in names]
+    elif isinstance(recorded, Mapping) and isinstance(found, Mapping):
+        if set(recorded) != set(found):
+            return Difference(f"{field} (names)", sorted(recorded), sorted(found))
+        pairs = [(_join(field, str(key)), recorded[key], found[key]) for key in recorded]
+    elif isinstance(recorded, (tuple, list)) and isinstance(found, (tuple, list)):
+        if len(recorded) != len(found):
+            return Difference(field, recorded, found)
+        pairs = [(f"{field}[{i}]", one, other) for i, (one, other) in enumerate(zip(recorded, found, strict=True))]
+    else:
+        return None if _same(recorded, found) else Difference(field, recorded, found)
+    return next((d for d in (first_difference(one, other, name) for name, one, other in pairs) if d is not None), None)
+
+
+def _arrays(recorded: np.ndarray[Any, Any], found: np.ndarray[Any, Any], field: str) -> Difference | None:
+    if recorded.shape != found.shape or recorded.dtype != found.dtype:
+        return Difference(f"{field} (size)", f"{recorded.dtype}{recorded.shape}", f"{found.dtype}{found.shape}")
+    one, other = (np.frombuffer(a.tobytes(), np.uint8).reshape(-1, a.dtype.itemsize) for a in (recorded, found))
+    away = np.flatnonzero((one != other).any(axis=1))
+    if not away.size:
+        return None
+    index = np.unravel_index(int(away[0]), recorded.shape)
+    return Difference(f"{field}[{', '.join(str(i) for i in index)}]", recorded[index], found[index])
+
+
+def _same(recorded: Any, found: Any) -> bool:
+    if isinstance(recorded, float) and isinstance(found, float):
+        return struct.pack("<d", recorded) == struct.pack("<d", found)
+    return type(recorded) is type(found) and bool(recorded == found)
+
+
+def _join(field: str, name: str) -> str:
+    return f"{field}.{name}" if field else name
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (float, np.floating)):
+        return f"{float(value)!r} ({float(value).hex()})"
+    return value if isinstance(value, str) else repr(value)

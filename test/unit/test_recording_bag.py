@@ -1,0 +1,126 @@
+"""The MCAP file: what a reader gets of it whole, cut off, damaged, from a full disk, and from a slow one."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from mcap.reader import make_reader
+
+from robot_policies.control.recording import bag as bag_module
+from robot_policies.control.recording.bag import BagWriter, ChannelKind
+from robot_policies.control.recording.read import read_bag
+from robot_policies.exceptions import RecordingError
+
+CHANNEL = ChannelKind("numbers", "test/Number", "text", b"a number", "text", (("key", "value"),))
+FULL = Path("/dev/full")
+
+
+def wait_for(condition: object, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def write(path: Path, count: int = 40, size: int = 100) -> BagWriter:
+    bag = BagWriter(path, "ros2")
+    for number in range(1, count + 1):
+        assert bag.add(CHANNEL, number, number, number.to_bytes(4, "little") * (size // 4))
+    return bag
+
+
+def sequences(path: Path) -> list[int]:
+    return [message.sequence for message in read_bag(path).of("numbers")]
+
+
+def test_what_is_written_is_read_by_the_reference_reader_and_by_ours(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "bag.mcap"
+    bag = write(path)
+    bag.close()
+    assert (bag.written, bag.dropped, bag.error) == (40, 0, "")
+    with path.open("rb") as stream:
+        reader = make_reader(stream)
+        assert reader.get_header().profile == "ros2"
+        found = [(s.name, c.metadata, m.sequence, m.data[0]) for s, c, m in reader.iter_messages(topics=["numbers"])]
+    assert found == [("test/Number", {"key": "value"}, number, number) for number in range(1, 41)]
+    ours = read_bag(path)
+    assert ours.missing == [] and ours.topics == ["numbers"] and sequences(path) == list(range(1, 41))
+
+
+def test_a_file_without_an_end_has_everything_but_the_last_moment(tmp_path: Path) -> None:
+    path = tmp_path / "bag.mcap"
+    bag = write(path)
+    wait_for(lambda: path.stat().st_size > 40 * 100)  # flushed, not closed: as after SIGKILL
+    copy = tmp_path / "copy.mcap"
+    copy.write_bytes(path.read_bytes())
+    found = read_bag(copy)
+    assert [message.sequence for message in found.messages] == list(range(1, 41))
+    assert len(found.missing) == 1 and "cut off after 40 messages" in found.missing[0]
+    bag.close()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.2, 0.5, 0.9, 0.999])
+def test_a_file_that_is_cut_off_anywhere_is_read_up_to_there(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "bag.mcap"
+    write(path, count=6000).close()  # three chunks
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    found = read_bag(path)
+    assert found.missing and [message.sequence for message in found.messages] == list(range(1, len(found.messages) + 1))
+    assert share < 0.5 or len(found.messages) > 2000
+
+
+def test_a_damaged_chunk_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "bag.mcap"
+    write(path, count=6000).close()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    found = read_bag(path)
+    assert any("damaged chunk" in line and "crc" in line for line in found.missing)
+    numbers = [message.sequence for message in found.messages]
+    assert 2000 < len(numbers) < 6000 and numbers[0] == 1 and numbers[-1] == 6000
+
+
+@pytest.mark.parametrize("content", [b"", b"not a bag at all" * 10, b"\x89MCAP0\r\n" + b"\xff" * 100])
+def test_what_is_no_bag_is_read_as_nothing(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bag.mcap"
+    path.write_bytes(content)
+    found = read_bag(path)
+    assert found.messages == [] and len(found.missing) == 1
+
+
+def test_no_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"none\.mcap"):
+        read_bag(tmp_path / "none.mcap")
+    with pytest.raises(RecordingError, match="no recording"):
+        BagWriter(tmp_path, "")
+
+
+@pytest.mark.skipif(not os.access(FULL, os.W_OK), reason="needs /dev/full")
+def test_a_full_disk_ends_the_recording_and_nothing_else() -> None:
+    told: list[str] = []
+    bag = BagWriter(FULL, "", warn=told.append)
+    wait_for(lambda: not bag.add(CHANNEL, 1, 1, b"x" * 100_000))
+    assert len(told) == 1 and "the recording has ended: No space left on device" in told[0] == bag.error
+    dropped = bag.dropped
+    assert not bag.add(CHANNEL, 2, 2, b"x") and bag.dropped == dropped + 1
+    bag.close()
+    assert not bag._thread.is_alive()
+
+
+def test_what_waits_is_bounded_and_what_does_not_fit_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bag_module, "MOST_WAITING", 1000)
+    bag = BagWriter(tmp_path / "bag.mcap", "")
+    taken = [bag.add(CHANNEL, number, number, b"x" * 600) for number in (1,)]
+    assert not bag.add(CHANNEL, 2, 2, b"x" * 1001)
+    wait_for(lambda: bag.written == 1)
+    taken.append(bag.add(CHANNEL, 3, 3, b"x" * 600))
+    bag.close()
+    assert taken == [True, True] and (bag.written, bag.dropped) == (2, 1)
+    assert sequences(bag.path) == [1, 3]
