@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
+from robot_policies.control import pacing
 from robot_policies.nodes.parameters import parameter
 from robot_policies.nodes.runtime import RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
 from sim2real.faults.door import Door, Request
@@ -50,6 +51,7 @@ def main(args: Sequence[str] | None = None) -> int:
 def _main(stop: Stop) -> None:
     node = FaultRelay()
     spinner = Spinner(node)
+    pacing.prepare(node.get_logger().warning)  # it stands in a control path
     while not stop.requested:
         spinner.spin_for(POLL)
         node.door.serve()

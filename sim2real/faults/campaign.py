@@ -15,16 +15,15 @@ from sim2real.faults.kind import LAND, Kind, Setup, age_s
 from sim2real.faults.network import why_not
 from sim2real.faults.policy_kinds import NEVER, TICKS, failing_bundle
 from sim2real.faults.scene import POLICY, ROBOT, Scene
-from sim2real.faults.verdict import Observed, Sample, first, read_samples, unsafe
+from sim2real.faults.verdict import SETTLED, Observed, Sample, first, read_samples, unsafe
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind
-    for kind in (*process_kinds.KINDS, *robot_kinds.KINDS, *message_kinds.KINDS, *policy_kinds.KINDS)
+    kind.name: kind for kind in (*process_kinds.KINDS, *robot_kinds.KINDS, *message_kinds.KINDS, *policy_kinds.KINDS)
 }
 BUDGET_MS = 100.0  # from the fault, after its configured age, to the landing
 RATES = {"mujoco": 200.0, "wire": 500.0}  # [Hz] of the robot node's cycles
 CONTROL_SECONDS = 3.0
-CLEANED = 2.0  # [s] that a run is heard on after its watch, for diagnostics
+MARGIN = 0.5  # [s] that a landing is watched longer than it may take
 
 
 @dataclass(frozen=True)
@@ -131,12 +130,12 @@ class Campaign:
             operator = scene.operator
             begun, trips = time.monotonic(), len(operator.robot.get("trips", []))
             fault_at = begun if kind is None else kind.inject(scene) or begun
-            operator.watch(CONTROL_SECONDS if kind is None else kind.seconds)
+            _watch(scene, begun, CONTROL_SECONDS if kind is None else kind.seconds)
             end_at = time.monotonic()
             operator.watch(0.1)
             told = operator.robot.get("trips", [])[trips:]
             samples: list[Sample] = list(read_samples(scene.log))
-        heard = next(((at, mode) for at, mode in operator.modes if at > begun and mode.startswith("landing:")), None)
+        heard = _landing(scene, begun)
         by = ", ".join(dict.fromkeys(trip["name"] for trip in told))
         if heard is None and (braked := first(samples, fault_at, "nobody")) is not None:
             return Observed(cell.mode, fault_at, braked, "firmware", end_at), samples, "firmware"
@@ -148,6 +147,20 @@ class Campaign:
         if key not in self._bundles:
             self._bundles[key] = str(failing_bundle(self._scratch / key, failure, ticks))
         return self._bundles[key]
+
+
+def _landing(scene: Scene, after: float) -> tuple[float, str] | None:
+    """Return when (monotonic [s]) which landing was first heard."""
+    modes = scene.operator.modes
+    return next(((at, mode) for at, mode in modes if at > after and mode.startswith("landing:")), None)
+
+
+def _watch(scene: Scene, begun: float, seconds: float) -> None:
+    """Watch for ``seconds``, or until a landing has had its time."""
+    scene.operator.watch(seconds, lambda: _landing(scene, begun) is not None)
+    heard = _landing(scene, begun)
+    if heard is not None:
+        scene.operator.watch(heard[0] + SETTLED[heard[1].partition(":")[2]] + MARGIN - time.monotonic())
 
 
 def _row(
@@ -162,7 +175,9 @@ def _row(
         right = not landing
     rounded = None if detected is None else round(detected, 1)
     ok = right and safe and control
-    return Row(cell.kind.name, cell.mode, cell.seed, cell.backend, expected, by, rounded, landing, safe, control, ok, note)
+    return Row(
+        cell.kind.name, cell.mode, cell.seed, cell.backend, expected, by, rounded, landing, safe, control, ok, note
+    )
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, object]]:

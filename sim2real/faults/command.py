@@ -60,7 +60,9 @@ def _backends(name: str) -> Sequence[str]:
     backends = BACKENDS if name == "both" else (name,)
     if "wire" in backends and find_spec("cyclonedds") is None:
         found = "the Go2's SDK is not installed"
-        raise InputError(expected(f"--backend {name}", found, "--backend mujoco, or pip install robot_policies[unitree]"))
+        raise InputError(
+            expected(f"--backend {name}", found, "--backend mujoco, or pip install robot_policies[unitree]")
+        )
     return backends
 
 

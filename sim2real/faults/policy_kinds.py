@@ -57,7 +57,9 @@ def _fail(model: onnx.ModelProto, failure: str) -> None:
         node.output[:] = ["sound" if name == output else name for name in node.output]
         node.input[:] = ["sound" if name == output else name for name in node.input]
     numbers = {"one": 1.0, "zero": 0.0, "huge": HUGE}
-    constants = {name: numpy_helper.from_array(np.full((1, 1), value, np.float32), name) for name, value in numbers.items()}
+    constants = {
+        name: numpy_helper.from_array(np.full((1, 1), value, np.float32), name) for name, value in numbers.items()
+    }
     graph.initializer.extend(constants.values())
     graph.input.append(helper.make_tensor_value_info("left", TensorProto.FLOAT, [1, 1]))
     graph.output.append(helper.make_tensor_value_info("left_out", TensorProto.FLOAT, [1, 1]))

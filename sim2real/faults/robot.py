@@ -1,4 +1,4 @@
-"""The simulated robot with a side door: the backend ``mujoco_faults``. Without a request it is the backend ``mujoco``."""
+"""The simulated robot with a side door: backend ``mujoco_faults``; without a request it is the backend ``mujoco``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of the robot: its states, its sensors, its clock, its body; and on the wire its motors and its other masters."""
+"""Faults of the robot: its states, sensors, clock and body; and on the wire its motors and its other masters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run: what the user starts, in processes of its own, brought into a mode, with everything that can go wrong at hand."""
+"""One run: what the user starts, in processes of its own, brought into a mode, with what can go wrong at hand."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ class Scene:
                 self._relay()
             for process in processes:
                 if process.name in NODES:
-                    self._start(process.name, ["-m", NODES[process.name], *process.ros_arguments(), *self._remapped(process)])
+                    self._start(
+                        process.name, ["-m", NODES[process.name], *process.ros_arguments(), *self._remapped(process)]
+                    )
             self.operator = FaultOperator(self._domain)
             self._exit.callback(self.operator.close)
         except BaseException:
@@ -107,13 +109,16 @@ class Scene:
         operator.prepare_rogue()
         if mode == "damping":
             operator.arm()
-            return
-        operator.stand()
+        else:
+            operator.stand()
         if mode == "active":
             operator.activate()
             self.active_at = next(at for at, name in reversed(operator.modes) if name == "active")
             operator.velocity = SPEED
         operator.watch(1.0 + 0.037 * self.seed)  # another moment of the stride for each seed
+        if operator.mode != mode:
+            found = f"{operator.mode}: {operator.robot.get('message')}"
+            raise RobotError(expected(f"{mode} before the fault", found, "a machine with time to spare"))
 
     def pid(self, process: str) -> int:
         """Return the id of a process."""
@@ -142,7 +147,13 @@ class Scene:
 
     def _simulated(self) -> tuple[Process, ...]:
         port = free_port()
-        given = {"robot": ROBOT, "policy": self._policy, "backend": "mujoco_faults", "seed": self.seed, "headless": True}
+        given = {
+            "robot": ROBOT,
+            "policy": self._policy,
+            "backend": "mujoco_faults",
+            "seed": self.seed,
+            "headless": True,
+        }
         processes = load_bringup("sim").resolve(given)
         robot = next(process for process in processes if process.name == "robot_node")
         robot.parameters.update({"options.control": port, "options.log": str(self.log)})

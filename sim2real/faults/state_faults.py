@@ -1,4 +1,4 @@
-"""What becomes of a simulated robot's state on its way to the robot node: the same names as on the firmware peer's wire."""
+"""What becomes of a simulated robot's state on its way to the robot node; names as on the firmware peer's wire."""
 
 from __future__ import annotations
 
