@@ -11,7 +11,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from robot_policies.exceptions import InputError, expected
+from robot_policies.exceptions import InputError, RobotError, expected
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.robots.robot import Wait
 from robot_policies.schema import parse
@@ -21,6 +21,7 @@ from sim2real.faults.state_faults import StateFaults
 from sim2real.faults.witness import Witness
 from sim2real.mujoco.robot import MujocoOptions, MujocoRobot
 
+PATIENCE = 0.05  # [s] without a state after which read() gives up, as the drivers of real robots do
 _STOP_STIFFNESS, _STOP_DAMPING = 400.0, 8.0  # [N m/rad], [N m s/rad] of whatever holds a joint, as in the firmware peer
 
 
@@ -43,9 +44,10 @@ class FaultyRobot(MujocoRobot):
         """Return the next state that comes through, as the faults let it be.
 
         Raises:
-            RobotError: the fault ``unreadable``, or the physics has become non-finite.
+            RobotError: no state came through for as long as a driver waits for one, the fault ``unreadable``, or the
+                physics has become non-finite.
         """
-        while True:
+        for _ in range(round(PATIENCE * self.spec.state_rate)):
             jumped = self._faults.clock_ns
             state = super().read(lambda due, jumped=jumped: wait(due + jumped))  # type: ignore[misc]
             data, places = self._data, self._map
@@ -57,6 +59,7 @@ class FaultyRobot(MujocoRobot):
             given = self._faults.apply(state, super().now_ns())
             if given is not None:
                 return given
+        raise RobotError(expected(f"a state within {PATIENCE * 1000:.0f} ms", "none", "a robot that sends"))
 
     def close(self) -> None:
         """Let the motors go limp and stop listening."""

@@ -8,6 +8,7 @@ from sim2real.faults.kind import LAND, TOLERATE, Inject, Kind, everywhere
 
 SIM, WIRE = ("mujoco",), ("wire",)
 CALF = 2  # of the first leg
+OUT = 0.6  # [s] that a robot is away; the robot node gives one up after 1 s
 
 
 def _robot(verb: str, **numbers: Any) -> Inject:
@@ -23,14 +24,14 @@ def _kind(name: str, expected: str, why: str, inject: Inject, **more: Any) -> Ki
 
 
 STATES = (
-    _kind("state_lost", LAND, "without a state nothing is known", _fault("drop"), age="state_gap"),
+    _kind("state_lost", LAND, "without a state nothing is known", _fault("drop", seconds=OUT), age="state_gap"),
     _kind("state_few_lost", TOLERATE, "three states in a row: 6 to 15 ms of 100 ms", _fault("drop", count=3)),
     _kind("state_late", LAND, "0.3 s late: as if there were none", _fault("delay", delay=0.3), age="state_gap"),
     _kind("state_frozen", LAND, "the same state again is no new one", _fault("freeze"), age="state_gap"),
     _kind("state_nan", LAND, "a position that is no number", _fault("nan", motor=4)),
     _kind("imu_nan", LAND, "an attitude that is no number", _fault("nan_imu")),
     _kind("state_short", LAND, "eleven positions for twelve joints", _fault("short"), backends=SIM),
-    _kind("robot_unreadable", LAND, "the driver says that it cannot read", _fault("unreadable"), backends=SIM),
+    _kind("robot_unreadable", LAND, "the driver says that it cannot read", _fault("unreadable", seconds=OUT), backends=SIM),
     _kind(
         "clock_forward",
         LAND,
