@@ -31,7 +31,8 @@ STATES = (
     _kind("state_nan", LAND, "a position that is no number", _fault("nan", motor=4)),
     _kind("imu_nan", LAND, "an attitude that is no number", _fault("nan_imu")),
     _kind("state_short", LAND, "eleven positions for twelve joints", _fault("short"), backends=SIM),
-    _kind("robot_unreadable", LAND, "the driver says that it cannot read", _fault("unreadable", seconds=OUT), backends=SIM),
+    _kind("robot_unreadable", LAND, "the driver says that it cannot read",
+          _fault("unreadable", seconds=OUT), backends=SIM),
     _kind(
         "clock_forward",
         LAND,
@@ -40,7 +41,7 @@ STATES = (
     ),
     _kind("clock_back", LAND, "the same, backwards", _fault("clock_jump", milliseconds=-1000)),
     _kind("encoder_slips", LAND, "a calf 3 rad from where it was",
-          _fault("joint_jump", motor=CALF, radians=-3.0), age="joint_pos"),
+          _fault("joint_jump", motor=CALF, radians=-3.0), age="joint_pos", allows=("joint_pos", "joint_vel")),
     _kind("joint_speed_wrong", LAND, "80 rad/s measured, nothing turns so fast",
           _fault("joint_speed", motor=CALF, speed=80.0), backends=SIM, age="joint_vel"),
     _kind("joint_speed_spike", TOLERATE, "one such value is noise",

@@ -15,6 +15,7 @@ REST = 0.5  # [rad/s] under which a joint counts as at rest; estimate, ten times
 # stand and for 1.7 s from a walk. The way to the sit pose takes up to 1.7 s at 1.5 rad/s (config/safety) before that.
 SETTLED = {"damping": 2.5, "sit": 4.0, "hold": 1.0, "firmware": 2.5}
 GAIN_TIME = 0.1  # [s] after detection, by when no stiffness is left
+SUSTAINED = {"tilt": 5, "rival": 1, "nobody": 1}  # samples; a lean counts after 0.1 s (config/safety)
 FALLEN = 0.2  # [m], height of the base of a robot that is not up any more; it stands at 0.3
 
 
@@ -56,10 +57,16 @@ def time_of(sample: Sample) -> float:
 
 
 def first(samples: Sequence[Sample], after: float, what: str) -> float | None:
-    """Return when ``what`` (``tilt``, ``rival``, ``nobody``) began, by the earliest moment of its first sample."""
-    for sample in samples:
-        if time_of(sample) > after and _shows(sample, what):
-            return time_of(sample) - SAMPLE_S
+    """Return when ``what`` (``tilt``, ``rival``, ``nobody``) began, by the earliest moment of its first sample.
+
+    A robot that is thrown about leans for a moment, and again: only a lean that lasts is one.
+    """
+    least = SUSTAINED[what]
+    shown = [(time_of(sample), _shows(sample, what)) for sample in samples if time_of(sample) > after]
+    for number, (at, _) in enumerate(shown):
+        part = shown[number : number + least]
+        if len(part) == least and all(shows for _, shows in part):
+            return at - SAMPLE_S
     return None
 
 

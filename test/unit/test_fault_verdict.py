@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.checkout import ROOT
 
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
@@ -64,6 +66,8 @@ def test_the_onset_is_the_earliest_moment_of_the_first_sample() -> None:
     run = samples((9.0, 11.0, UP), (11.0, 12.0, {**UP, "limits": ["tilt"]}))
     assert first(run, 10.0, "tilt") == pytest.approx(10.98)
     assert first(run, 10.0, "rival") is None
+    moment = samples((9.0, 10.5, UP), (10.5, 10.56, {**UP, "limits": ["tilt"]}), (10.56, 11.0, UP))
+    assert first(moment, 10.0, "tilt") is None
     assert first(samples((9.0, 10.0, {**UP, "driven_by": "nobody"})), 8.0, "nobody") == pytest.approx(8.98)
 
 
@@ -121,6 +125,12 @@ def test_the_plan_holds_what_was_asked_for() -> None:
     assert len(asked) == 2 * len(set(names)) == 16
     assert ("mujoco", "motor_hot", "active") not in names
     assert ("wire", "command_nan", "stand") not in names
+
+
+def test_the_page_has_every_kind_and_no_other() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    table = page.split("## The kinds", 1)[1]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(KINDS)
 
 
 def test_ages_are_those_of_the_safety_file() -> None:
