@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from geometry_msgs.msg import TwistStamped
+from lifecycle_msgs.msg import Transition
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
@@ -17,6 +18,8 @@ from std_srvs.srv import SetBool
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.nodes.bench_operator import ANSWER_LIMIT, START_LIMIT, VELOCITY_PERIOD, BenchOperator
 from robot_policies.nodes.runtime import LATCHED, RELIABLE
+
+FOUND = 0.7  # [s] for a new publisher to be found by those that read it, on a busy machine
 
 
 class FaultOperator(BenchOperator):
@@ -45,6 +48,11 @@ class FaultOperator(BenchOperator):
         """Arm: damping."""
         self.call(self._arm, SetBool.Request(data=True))
         self.wait(lambda: self.mode == "damping", ANSWER_LIMIT, "damping")
+
+    def configure(self) -> None:
+        """Configure the policy node, and leave its publisher the time to be found."""
+        self._change(Transition.TRANSITION_CONFIGURE)
+        self.watch(FOUND)
 
     def watch(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
         """Serve for ``seconds``, or until ``done``."""
@@ -100,7 +108,7 @@ class FaultOperator(BenchOperator):
     def prepare_rogue(self) -> None:
         """Be known as a publisher of commands, long enough before the first one that it arrives."""
         self._publisher("joint_command", JointState)
-        self.watch(0.5)
+        self.watch(FOUND)
 
     def _beat(self) -> None:
         now = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim2real.faults.kind import LAND, TOLERATE, Inject, Kind, everywhere
+from sim2real.faults.kind import DEGRADE, LAND, TOLERATE, Inject, Kind, everywhere
 
 SIM, WIRE = ("mujoco",), ("wire",)
 CALF = 2  # of the first leg
@@ -39,7 +39,7 @@ STATES = (
         "the robot's clock jumps by 1 s: no age is true",
         _fault("clock_jump", milliseconds=1000),
     ),
-    _kind("clock_back", LAND, "the same, backwards", _fault("clock_jump", milliseconds=-1000)),
+    _kind("clock_back", LAND, "the same, backwards", _fault("clock_jump", milliseconds=-1000), backends=SIM),
     _kind("encoder_slips", LAND, "a calf 3 rad from where it was",
           _fault("joint_jump", motor=CALF, radians=-3.0), age="joint_pos", allows=("joint_pos", "joint_vel")),
     _kind("joint_speed_wrong", LAND, "80 rad/s measured, nothing turns so fast",
@@ -54,11 +54,14 @@ BODY = (
           age="tilt", onset="tilt", allows=("tilt", "joint_vel", "joint_pos"), seconds=5.0),
     _kind("pushed_a_little", TOLERATE, "0.3 m/s: every policy and stand here takes that",
           _robot("push", velocity=[0.0, 0.3, 0.0])),
-    _kind("joint_at_limit", LAND, "a leg that does not follow: the target is clamped, or the robot leans",
-          _robot("hold_joint", motor=CALF, limit="lower"), age="clamping", allows=("joint_pos", "tilt", "joint_vel"),
-          seconds=5.0),
+    Kind("joint_at_limit", {"stand": LAND, "active": DEGRADE},
+         "what holds a leg has its target clamped, and trips in a stand; a walk goes on with three, or leans and lands",
+         _robot("hold_joint", motor=CALF, limit="lower"), age="clamping", allows=("joint_pos", "tilt", "joint_vel"),
+         seconds=5.0),
 )  # fmt: skip
 ON_THE_WIRE = (
+    _kind("ticks_back", LAND, "the robot's ticks jump back by 1 s: none of them is newer for that long",
+          _fault("clock_jump", milliseconds=-1000), backends=WIRE, age="state_gap"),
     _kind("state_doubled", TOLERATE, "each state twice: the second is no new one", _fault("duplicate"), backends=WIRE),
     _kind("state_one_doubled", TOLERATE, "a doubled message", _fault("duplicate", count=1), backends=WIRE),
     _kind("state_reordered", TOLERATE, "pairs change places: the older of the two is dropped",

@@ -112,7 +112,8 @@ class Scene:
         else:
             operator.stand()
         if mode == "active":
-            operator.activate()
+            operator.configure()
+            operator.activate(configured=True)
             self.active_at = next(at for at, name in reversed(operator.modes) if name == "active")
             operator.velocity = SPEED
         operator.watch(1.0 + 0.037 * self.seed)  # another moment of the stride for each seed

@@ -104,6 +104,12 @@ def test_what_must_be_tolerated_does_not_land() -> None:
     assert not _row(cell(mode="stand"), "tilt", 5.0, "damping", "", True, True).ok
 
 
+def test_what_degrades_may_land_and_must_be_safe() -> None:
+    assert _row(cell("policy_stuck"), "tilt", 900.0, "damping", "", True, True).ok
+    assert _row(cell("policy_stuck"), "", None, "", "", True, True).ok
+    assert not _row(cell("policy_stuck"), "", None, "", "", False, True).ok
+
+
 def test_the_json_has_the_keys_that_readers_expect() -> None:
     (row,) = as_json([_row(cell(), "command_age", 1.234, "damping", "", True, True)])
     keys = "fault mode seed backend expected detected_by detected_ms landing safe control_clean"
