@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from robot_policies.exceptions import RobotPoliciesError
+from robot_policies.exceptions import RobotError, RobotPoliciesError
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
 from sim2real.faults import message_kinds, policy_kinds, process_kinds, robot_kinds
@@ -24,6 +24,10 @@ BUDGET_MS = 100.0  # from the fault, after its configured age, to the landing
 RATES = {"mujoco": 200.0, "wire": 500.0}  # [Hz] of the robot node's cycles
 CONTROL_SECONDS = 3.0
 MARGIN = 0.5  # [s] that a landing is watched longer than it may take
+
+
+class NotReached(RobotError):
+    """The robot did not get into the mode in which the fault should come."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +124,22 @@ class Campaign:
         return self._controls[key]
 
     def _observe(self, cell: Cell, kind: Kind | None) -> tuple[Observed, list[Sample], str]:
-        """Run a cell, or its control where ``kind`` is None; return what came of it, and which trip said so."""
+        """Run a cell, or its control where ``kind`` is None; return what came of it, and which trip said so.
+
+        A robot that did not get into its mode is tried once more: nothing was tested yet.
+        """
+        try:
+            return self._once(cell, kind)
+        except NotReached:
+            return self._once(cell, kind)
+
+    def _once(self, cell: Cell, kind: Kind | None) -> tuple[Observed, list[Sample], str]:
         self._count += 1
         setup = cell.kind.setup
         policy = self._bundle(setup.bundle, TICKS if kind else NEVER)
         scene = Scene(cell.backend, setup, cell.seed, self._scratch / f"run{self._count:04d}", policy)
         with scene:
-            scene.reach(cell.mode)
+            _reach(scene, cell.mode)
             operator = scene.operator
             begun, trips = time.monotonic(), len(operator.robot.get("trips", []))
             fault_at = begun if kind is None else kind.inject(scene) or begun
@@ -147,6 +160,13 @@ class Campaign:
         if key not in self._bundles:
             self._bundles[key] = str(failing_bundle(self._scratch / key, failure, ticks))
         return self._bundles[key]
+
+
+def _reach(scene: Scene, mode: str) -> None:
+    try:
+        scene.reach(mode)
+    except RobotError as error:
+        raise NotReached(str(error)) from error
 
 
 def _landing(scene: Scene, after: float) -> tuple[float, str] | None:
