@@ -38,6 +38,8 @@ def rows(path: Path, *arguments: str) -> dict[str, dict[str, Any]]:
 def test_in_simulation_a_dead_policy_lands_and_a_stranger_is_tolerated(tmp_path: Path) -> None:
     told = rows(tmp_path / "faults.json", "--only", "policy_killed", "stranger_sends_nan")
     killed, stranger = told["policy_killed"], told["stranger_sends_nan"]
+    if not killed["control_clean"]:
+        pytest.skip(f"the machine is too busy for real time, without a fault too: {killed}")
     assert (killed["expected"], killed["landing"]) == ("land", "damping"), killed
     assert "command_age" in killed["detected_by"]
     assert killed["safe"] and killed["detected_ms"] < 100.0, killed
