@@ -49,11 +49,17 @@ class RobotPublishers:
         self._truth_message = _odometry_message(frame_prefix, WORLD, spec)
 
     def state(self, state: RobotState) -> None:
-        """Publish one state in its parts, ``joint_states`` last, so that whoever has that one has them all."""
+        """Publish one state in its parts, ``joint_states`` last, so that whoever has that one has them all.
+
+        One with arrays of a wrong size is not published; safety trips on it, and the robot must land.
+        """
         if self._clock is not None:
             set_stamp(self._clock_message.clock, state.stamp_ns)
             self._clock.publish(self._clock_message)
-        self._state.fill(state)
+        try:
+            self._state.fill(state)
+        except ValueError:
+            return
         self._imu.publish(self._state.imu)
         self._feet.publish(self._state.feet)
         self._joints.publish(self._state.joints)

@@ -45,6 +45,15 @@ def test_a_state_goes_out_in_three_parts_and_the_joints_are_last() -> None:
     assert node.out == [("/clock", 7), ("imu/data", 7), ("foot_contacts", 7), ("joint_states", 7)]
 
 
+def test_a_state_of_a_wrong_size_is_not_published_and_ends_nothing() -> None:
+    node = Node()
+    topics = RobotPublishers(node, SPEC, "", with_truth=True, with_clock=False)  # type: ignore[arg-type]
+    topics.state(kit.state(7, joint_pos=np.zeros(11)))
+    assert node.out == []
+    topics.state(kit.state(8))
+    assert [at for _, at in node.out] == [8, 8, 8]
+
+
 @pytest.mark.parametrize(("known", "expected"), [(True, ["odom", "ground_truth/odom"]), (False, ["odom"])])
 def test_how_the_base_moves_is_told_apart_from_it(known: bool, expected: list[str]) -> None:
     node = Node()

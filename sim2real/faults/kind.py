@@ -1,0 +1,94 @@
+"""What a kind of fault is, and what a run of it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Optional
+
+from robot_policies.safety.limits import SECOND, SafetyLimits
+
+if TYPE_CHECKING:
+    from sim2real.faults.scene import Scene
+
+MODES = ("damping", "stand", "active")
+BACKENDS = ("mujoco", "wire")
+TOLERATE, DEGRADE, LAND = "tolerate", "degrade", "land"
+# Returns the monotonic time [s] at which the fault really began, None for the moment before the call.
+Inject = Callable[["Scene"], Optional[float]]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What stands around the nodes. Runs of one set-up, mode, seed and backend share their control run.
+
+    Attributes:
+        relay: ``command`` or ``state``: that message passes the relay.
+        bundle: ``nan``, ``huge`` or ``stuck``: a policy that fails so after a while.
+        disk: logs go to a small disk of their own (root).
+        network: the peer is in a network namespace of its own (root).
+    """
+
+    relay: str = ""
+    bundle: str = ""
+    disk: bool = False
+    network: bool = False
+
+    @property
+    def root(self) -> bool:
+        """Whether only root can set it up."""
+        return self.disk or self.network
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of fault.
+
+    Attributes:
+        expected: mode -> tolerate, degrade or land; other modes are not run.
+        why: the reason, one line.
+        inject: makes it happen.
+        age: trip whose configured age or duration passes before anything can be detected; "" for none.
+        onset: ``tilt`` where the fault counts from when the witness saw the base lean too far.
+        allows: limits that the fault itself breaks, by the first word of the witness.
+        seconds: that the run is watched after the fault.
+    """
+
+    name: str
+    expected: Mapping[str, str]
+    why: str
+    inject: Inject
+    backends: tuple[str, ...] = BACKENDS
+    age: str = ""
+    onset: str = ""
+    allows: tuple[str, ...] = ()
+    seconds: float = 3.0
+    setup: Setup = field(default_factory=Setup)
+
+
+def everywhere(expected: str) -> dict[str, str]:
+    """Return the same expectation for standing and walking."""
+    return {"stand": expected, "active": expected}
+
+
+def walking(active: str, stand: str = TOLERATE) -> dict[str, str]:
+    """Return an expectation for a policy that commands, and another for one that does not."""
+    return {"stand": stand, "active": active}
+
+
+def age_s(limits: SafetyLimits, name: str, state_rate: float) -> float:
+    """Return the configured maximum age or duration [s] of the trip ``name``; 0 for ""."""
+    health = limits.health
+    ages = {
+        "": 0,
+        "state_age": limits.state_age_ns,
+        "state_gap": limits.state_gap_ns,
+        "tilt": limits.tilt_ns,
+        "joint_pos": limits.joint_pos_ns,
+        "joint_vel": limits.joint_vel_ns,
+        "command_age": limits.command_age_ns,
+        "clamping": round(limits.clamp_cycles / state_rate * SECOND),
+        "motor_temperature": 0 if health is None else health.motor_temperature_ns,
+        "battery": 0 if health is None else health.battery_ns,
+    }
+    return ages[name] / SECOND
