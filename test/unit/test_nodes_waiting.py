@@ -70,6 +70,7 @@ class FakePolicyNode:
         self._switch = SimpleNamespace(tell=lambda active: False)
         self._message = SimpleNamespace(fill=lambda command: None)
         self._monitor = self
+        self._journal = None
         self.lateness: list[int] = []
 
     def _clock_ns(self) -> None:
