@@ -88,7 +88,7 @@ def simulated_cameras(
     }
     if randomized:
         for number, (name, depth) in enumerate(contract.depth.items()):
-            profiles[name] = drawn_camera(profiles[name], depth, contract.control_dt, seed, number)
+            profiles[name] = drawn_camera(profiles[name], depth, contract.timing.control_dt, seed, number)
     cameras = {name: simulated_camera(spec, profile, ground) for name, profile in profiles.items()}
 
     def pose() -> tuple[Array, BasePose]:
