@@ -18,6 +18,8 @@ def resolved(*words: str, verb: Any = run) -> dict[str, dict[str, Any]]:
     parser = argparse.ArgumentParser()
     verb.add_arguments(parser)
     args = parser.parse_args(list(words))
+    if verb is demo:
+        demo.fill(args)
     bringup = load_bringup(args.bringup or run.bringup_of(args.backend))
     given = run.given_arguments(args, bringup)
     return {process.name: process.parameters for process in bringup.resolve(given)}
@@ -48,3 +50,24 @@ def test_the_demo_opens_the_page_and_run_does_when_asked(verb: Any, words: tuple
 def test_without_a_viewer_there_is_no_page() -> None:
     assert "viewer_node" not in resolved("--headless", verb=demo)
     assert "viewer_node" not in resolved("--bringup", "policy", verb=demo)
+
+
+def test_the_demo_is_parkour_unless_another_policy_or_robot_is_asked_for() -> None:
+    processes = resolved("--headless", verb=demo)
+    assert processes["policy_node"]["policy"] == "go2_parkour"
+    assert processes["policy_node"]["companion"] == "go2_walk"
+    assert processes["depth_camera_node"]["terrain"] == processes["robot_node"]["options.terrain"] == "mixed:0.6"
+    assert resolved("--headless", "--terrain", "gap:0.5", verb=demo)["robot_node"]["options.terrain"] == "gap:0.5"
+    for words in (("--policy", "go2_walk"), ("--backend", "mock"), ("--wire",)):
+        processes = resolved("--headless", *words, verb=demo)
+        assert processes["policy_node"]["policy"] == "go2_walk"
+        assert "depth_camera_node" not in processes
+
+
+def test_the_demo_moves_unless_it_is_led() -> None:
+    parser = argparse.ArgumentParser()
+    demo.add_arguments(parser)
+    for words, velocity in ((["--waypoints", "way.yaml"], None), ([], "0.8,0,0"), (["--velocity", "0,0,1"], "0,0,1")):
+        args = parser.parse_args(words)
+        demo.fill(args)
+        assert args.velocity == velocity
