@@ -75,7 +75,7 @@ def film_strip(history: History, clock: Clock, count: int, missing: list[str]) -
 
 
 def moments(history: History, count: int) -> list[int]:
-    """Return which robot cycles to show: evenly over the time in which it was not disarmed, and that of the first trip."""
+    """Return which robot cycles to show: evenly while it was not disarmed, and that of the first trip."""
     robot = history.robot
     awake = [i for i, mode in enumerate(robot.modes) if mode is not Mode.DISARMED] or list(range(len(robot.modes)))
     if not awake or count <= 0:

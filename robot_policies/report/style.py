@@ -3,14 +3,16 @@
 STYLE = """
 :root{--text:#1f2937;--muted:#6b7280;--line:#e5e7eb}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:1188px;padding:20px 24px 48px;background:#fff;color:var(--text);
+body{margin:0 auto;max-width:1188px;padding:20px 24px 48px;background:#fff;
+color:var(--text);
 font:13px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;font-variant-numeric:tabular-nums}
 h1{font-size:22px;margin:0 0 12px}h1 small{font-size:13px;font-weight:400;color:var(--muted);margin-left:8px}
 h2{font-size:15px;margin:26px 0 8px;padding-bottom:4px;border-bottom:1px solid var(--line)}
 p,.note{margin:6px 0;color:var(--muted)}
 .tiles{margin-bottom:14px;display:flex;flex-wrap:wrap;gap:8px}
 .tile{border:1px solid var(--line);border-radius:8px;padding:6px 11px;flex:1 1 auto}
-.tile b{display:block;font-size:17px;white-space:nowrap}.tile span{color:var(--muted);font-size:11.5px;white-space:nowrap}
+.tile b{display:block;font-size:17px;white-space:nowrap}
+.tile span{color:var(--muted);font-size:11.5px;white-space:nowrap}
 .tile.bad{border-color:#fca5a5;background:#fef2f2}.tile.bad b{color:#c92a2a}
 .missing{border:1px solid #f59f00;background:#fff9db;border-radius:8px;padding:8px 14px;margin:12px 0}
 .missing ul{margin:4px 0;padding-left:18px}
@@ -102,8 +104,12 @@ SCRIPT = """
   const show = () => charts.forEach(c => {
     const s = c.wide / (view[1] - view[0]), whole = c.wide / (full[1] - full[0]);
     if (c.group) c.group.setAttribute('transform', `matrix(${s} 0 0 ${c.sy} ${c.left - view[0] * s} ${c.ty})`);
-    if (c.stretch) c.stretch.setAttribute('transform',
-      `translate(${c.left - (view[0] - full[0]) * s - c.left * s / whole} 0) scale(${s / whole} 1)`);
+    if (c.stretch) {
+      c.stretch.setAttribute('transform',
+        `translate(${c.left - (view[0] - full[0]) * s - c.left * s / whole} 0) scale(${s / whole} 1)`);
+      for (const mark of c.stretch.querySelectorAll('.trip,.request,.clamp'))
+        mark.setAttribute('width', 2.5 * whole / s);
+    }
     c.axis.replaceChildren();
     const [all, digits] = ticks(view[0], view[1], Math.max(3, Math.floor(c.wide / 110)));
     for (const t of all) {

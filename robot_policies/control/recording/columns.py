@@ -8,6 +8,8 @@ import numpy as np
 
 from robot_policies.types import Array
 
+LARGEST = 1e15  # no joint, time or velocity is: it comes from damaged bytes, and would spoil every axis
+
 
 class Columns:
     """Rows of named vectors. The first row that has a column gives its width; None is a row of NaN."""
@@ -51,7 +53,16 @@ def _vector(value: Any) -> Array:
     vector = np.atleast_1d(np.asarray(value, dtype=np.float64))
     if vector.ndim != 1:
         raise ValueError(f"an array of shape {vector.shape}")
+    if (np.abs(vector[np.isfinite(vector)]) > LARGEST).any():
+        raise ValueError(f"a number beyond {LARGEST:g}")
     return vector
+
+
+def stamp(value: Any) -> int:
+    """Return a time [ns]. Raises ``ValueError`` for what cannot be one: not a whole number of 64 bits."""
+    if not isinstance(value, int) or not -(2**63) <= value < 2**63:
+        raise ValueError(f"no stamp: {value!r}")
+    return value
 
 
 def flat(column: Array) -> Array:

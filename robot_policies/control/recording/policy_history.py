@@ -7,20 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from robot_policies.control.recording.columns import Columns, flat
+from robot_policies.control.recording.columns import Columns, flat, stamp
 from robot_policies.control.recording.journal import BEGIN
 from robot_policies.control.recording.robot_history import Event, Stamps
 from robot_policies.control.recording.steps import Call
 from robot_policies.types import Array, Array32, DepthImage, PolicyRecord, RobotState
 
 STAGES = ("observation", "inference", "decoding")
+_TABLES = ("target", "velocity", "durations", "joint_pos", "joint_vel", "base", "foot_force")
 
 
 @dataclass(frozen=True)
 class Images:
     """What a policy saw of one depth input."""
 
-    index: Stamps  # (k,) which image each tick used; -1 for none
+    index: Stamps  # (k,) which image each tick was given; -1 for none
+    newest: Stamps  # (k,) the last one that it had been given by then; -1 before the first
     age: Array  # (k,) [s], state's stamp - image's
     images: tuple[DepthImage, ...]  # each once, in the order of their use
 
@@ -40,7 +42,10 @@ class PolicyHistory:
     state_age: Array  # (k,) [s], robot's clock at the tick - stamp; NaN where time stood still
     velocity_age: Array  # (k,) [s], state's stamp - velocity command's
     depth: dict[str, Images]  # by name of the depth input
-    states: tuple[RobotState, ...]  # (k,)
+    joint_pos: Array  # (k, n) [rad], as the policy read it
+    joint_vel: Array  # (k, n) [rad/s]
+    base: Array  # (k, 10) quat_wxyz, angular velocity [rad/s], proper acceleration [m/s^2], in the base frame
+    foot_force: Array  # (k, feet) [N]
     groups: tuple[dict[str, Array32], ...]  # (k,) observations as the networks read them
     events: tuple[Event, ...] = ()  # ticks that were refused, switches
 
@@ -76,7 +81,6 @@ class PolicyReader:
         self._stamps: list[int] = []
         self._ticks: list[int] = []
         self._sights: dict[str, _Sight] = {}
-        self._states: list[RobotState] = []
         self._groups: list[dict[str, Array32]] = []
         self._events: list[Event] = []
 
@@ -93,10 +97,12 @@ class PolicyReader:
         record = call.result
         if not isinstance(record, PolicyRecord):
             state = call.args[0].state
-            self._events.append(Event(int(state.stamp_ns), "tick refused", call.error or "", refused=True))
+            self._events.append(Event(stamp(state.stamp_ns), "tick refused", call.error or "", refused=True))
             return
-        inputs = record.inputs
-        stamp_ns, tick = int(inputs.state.stamp_ns), int(record.tick)
+        inputs, state = record.inputs, record.inputs.state
+        if not isinstance(state, RobotState):
+            raise TypeError("a tick without a state")
+        stamp_ns, tick = stamp(state.stamp_ns), stamp(record.tick)
         now_ns = call.args[1] if len(call.args) > 1 else call.named.get("now_ns")
         velocity = inputs.velocity_command
         depth = {name: _checked(image) for name, image in inputs.depth.items()}
@@ -105,15 +111,18 @@ class PolicyReader:
             target=record.command.joint_pos,
             velocity=None if velocity is None else (velocity.lin_vel_x, velocity.lin_vel_y, velocity.ang_vel_z),
             durations=[value / 1e9 for value in record.durations_ns],
-            state_age=None if now_ns is None else (int(now_ns) - stamp_ns) / 1e9,
-            velocity_age=None if velocity is None else (stamp_ns - int(velocity.stamp_ns)) / 1e9,
+            state_age=None if now_ns is None else (stamp(now_ns) - stamp_ns) / 1e9,
+            velocity_age=None if velocity is None else (stamp_ns - stamp(velocity.stamp_ns)) / 1e9,
+            joint_pos=state.joint_pos,
+            joint_vel=state.joint_vel,
+            base=np.concatenate([state.base_quat_wxyz, state.base_ang_vel, state.base_lin_acc]),
+            foot_force=state.foot_force,
         )
         row = len(self._stamps)
         for name, image in depth.items():
             self._sights.setdefault(name, _Sight()).note(row, image, stamp_ns)
         self._stamps.append(stamp_ns)
         self._ticks.append(tick)
-        self._states.append(inputs.state)
         self._groups.append(groups)
 
     def history(self) -> PolicyHistory:
@@ -128,20 +137,20 @@ class PolicyReader:
             control_dt=dt_ns / 1e9 if isinstance(dt_ns, int) and dt_ns > 0 else 0.0,
             stamp_ns=np.array(self._stamps, dtype=np.int64),
             tick=np.array(self._ticks, dtype=np.int64),
-            **{name: table(name) for name in ("target", "velocity", "durations")},
+            **{name: table(name) for name in _TABLES},
             **{name: flat(table(name)) for name in ("state_age", "velocity_age")},
             depth={name: _images(sight) for name, sight in self._sights.items()},
-            states=tuple(self._states),
             groups=tuple(self._groups),
             events=tuple(self._events),
         )
 
 
 def _images(sight: _Sight) -> Images:
-    return Images(np.array(sight.index, dtype=np.int64), np.array(sight.ages), tuple(sight.images))
+    index = np.array(sight.index, dtype=np.int64)
+    return Images(index, np.maximum.accumulate(index), np.array(sight.ages), tuple(sight.images))
 
 
 def _checked(image: Any) -> DepthImage:
-    if not isinstance(image, DepthImage) or image.depth.ndim != 2 or not image.depth.size:
+    if not isinstance(image, DepthImage) or image.depth.ndim != 2 or not image.depth.size or stamp(image.stamp_ns) < 0:
         raise TypeError("a depth image that is none")
     return image

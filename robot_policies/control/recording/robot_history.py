@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from robot_policies.control.lease import Lease
-from robot_policies.control.recording.columns import Columns, flat
+from robot_policies.control.recording.columns import Columns, flat, stamp
 from robot_policies.control.recording.journal import BEGIN
 from robot_policies.control.recording.steps import Call
 from robot_policies.safety.state_machine import Reply, Request
@@ -75,7 +75,7 @@ class RobotReader:
         state, held, safe = record.state, record.command, record.safe
         if not isinstance(state, RobotState) or not isinstance(record.mode, Mode):
             raise TypeError("a cycle without a state or a mode")
-        stamp_ns, clamps, trips = int(state.stamp_ns), tuple(str(c) for c in record.clamps), tuple(record.trips)
+        stamp_ns, clamps, trips = stamp(state.stamp_ns), tuple(str(c) for c in record.clamps), tuple(record.trips)
         new = [_trip(trip) for trip in trips if trip not in self._latched]
         self._rows.add(
             joint_pos=state.joint_pos,
@@ -116,41 +116,43 @@ class RobotReader:
 
 
 def _age(held: JointCommand | None, stamp_ns: int, mode: Mode) -> float | None:
-    return None if held is None or mode is not Mode.ACTIVE else (stamp_ns - int(held.stamp_ns)) / 1e9
+    return None if held is None or mode is not Mode.ACTIVE else (stamp_ns - stamp(held.stamp_ns)) / 1e9
 
 
 def _trip(trip: Trip) -> Event:
-    return Event(int(trip.stamp_ns), str(trip.name), f"in {trip.mode.value}: {trip.detail}; {trip.landing}", trip=True)
+    return Event(
+        stamp(trip.stamp_ns), str(trip.name), f"in {trip.mode.value}: {trip.detail}; {trip.landing}", trip=True
+    )
 
 
 def _request(call: Call) -> Event:
     asked, stamp_ns = call.args
     if not isinstance(asked, Request):
         raise TypeError("a request that is none")
-    return _answered(int(stamp_ns), asked.value, call.result)
+    return _answered(stamp(stamp_ns), asked.value, call.result)
 
 
 def _take_lease(call: Call) -> Event:
     lease, stamp_ns = call.args
     if not isinstance(lease, Lease):
         raise TypeError("a lease that is none")
-    return _answered(int(stamp_ns), "lease taken", call.result)
+    return _answered(stamp(stamp_ns), "lease taken", call.result)
 
 
 def _release_lease(call: Call) -> Event:
-    event = _answered(int(call.args[1]), "lease given back", call.result)
+    event = _answered(stamp(call.args[1]), "lease given back", call.result)
     error = call.args[2] if len(call.args) > 2 else call.named.get("error")
     return event if error is None else Event(event.stamp_ns, "lease ended by an error", str(error), refused=True)
 
 
 def _refused_command(call: Call) -> Event:
     reason, message, stamp_ns = call.args
-    return Event(int(stamp_ns), f"command refused: {reason}", str(message), refused=True)
+    return Event(stamp(stamp_ns), f"command refused: {reason}", str(message), refused=True)
 
 
 def _without_state(call: Call) -> Event:
     detail, stamp_ns = call.args
-    return Event(int(stamp_ns), "cycle without a state", str(detail), refused=True)
+    return Event(stamp(stamp_ns), "cycle without a state", str(detail), refused=True)
 
 
 def _answered(stamp_ns: int, what: str, reply: Any) -> Event:
