@@ -191,8 +191,8 @@ def test_lerobot_reads_it_back(run: Path, seeing: Path, tmp_path: Path) -> None:
     dataset_class = pytest.importorskip(
         "lerobot.datasets.lerobot_dataset", reason="the package lerobot reads the data set back"
     ).LeRobotDataset
-    for each in (run, seeing):
-        out = tmp_path / f"set of {each.name}"
+    for name, each in (("blind", run), ("seeing", seeing)):
+        out = tmp_path / name
         assert main(["export", "lerobot", str(each), str(out), "--task", "walk"]) == 1
         dataset, episodes = dataset_class("local/set", root=out), read_episodes(each)
         frames = [frame for episode in range(len(episodes.rows)) for frame in episodes.frames(episode)]
@@ -200,5 +200,5 @@ def test_lerobot_reads_it_back(run: Path, seeing: Path, tmp_path: Path) -> None:
         for index, frame in enumerate(frames):
             item = dataset[index]
             assert item["task"] == "walk"
-            for name, value in frame.items():
-                np.testing.assert_array_equal(item[name].numpy().reshape(value.shape), value, err_msg=name)
+            for key, value in frame.items():
+                np.testing.assert_array_equal(item[key].numpy().reshape(value.shape), value, err_msg=key)
