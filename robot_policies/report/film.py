@@ -122,7 +122,7 @@ def depth_strip(history: History, clock: Clock, count: int) -> str:
             for tick in dict.fromkeys(ticks.tolist())
             for text in [f"{clock.second(int(history.policy.stamp_ns[tick])):.2f} s"]
         )
-        told = f"depth {html.escape(name)}, {near:.2f} m bright to {far:.2f} m dark, blue: no return"
+        told = f"depth image {html.escape(name)}: {near:.2f} m bright to {far:.2f} m dark, blue: no return"
         parts.append(f'<p class="note">{told}; {len(seen.images)} images</p><div class="strip">{cells}</div>')
     return "".join(parts)
 

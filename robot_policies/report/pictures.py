@@ -36,9 +36,10 @@ def png_file(image: Pixels) -> bytes:
 
 
 def depth_picture(depth: Array32, near: float, far: float) -> Pixels:
-    """Return (height, width) [m] in grey, near is bright; without return it is blue."""
+    """Return (height, width) [m] in grey by the inverse distance: near is bright; without return it is blue."""
     seen = np.isfinite(depth) & (depth > 0.0)
-    share = np.clip((far - np.where(seen, depth, far)) / max(far - near, 1e-6), 0.0, 1.0)
+    inverse = 1.0 / np.clip(np.where(seen, depth, far), near, far)
+    share = (inverse - 1.0 / far) / (1.0 / near - 1.0 / far)
     grey = np.round(40.0 + 215.0 * share).astype(np.uint8)
     picture = np.repeat(grey[:, :, None], 3, axis=2)
     picture[~seen] = NO_RETURN
@@ -51,6 +52,7 @@ def depth_range(depth: Mapping[str, Images]) -> tuple[float, float]:
     values = [image.depth[np.isfinite(image.depth) & (image.depth > 0.0)] for group in shown for image in group]
     seen = np.concatenate(values) if values else np.zeros(0)
     if not seen.size:
-        return 0.0, 1.0
+        return 0.5, 1.0
     near, far = np.percentile(seen, (1, 99)).tolist()
+    near = max(near, 0.01)
     return near, max(far, near + 0.05)

@@ -38,7 +38,7 @@ svg text{font-size:10px;fill:#6b7280}
 .chosen{fill:#1c7ed6;opacity:.14;pointer-events:none}
 .mode{stroke:#fff;stroke-width:.5}.trip{fill:#e03131}.request{fill:#495057}.clamp{fill:#f08c00}
 .grid{display:grid;grid-template-columns:repeat(3,1fr);gap:4px 12px}
-div.levels{display:flex;gap:12px;font-size:11.5px}div.levels b{color:var(--text)}
+div.levels{display:flex;gap:10px;font-size:11px;white-space:nowrap}div.levels b{color:var(--text)}
 table{border-collapse:collapse;font-size:12.5px}td,th{padding:2px 12px 2px 0;text-align:left;vertical-align:top;
 border-bottom:1px solid #f1f3f5}th{color:var(--muted);font-weight:600}
 table.levels td:nth-child(n+3),table.levels th:nth-child(n+3){text-align:right;padding-left:10px}

@@ -84,6 +84,9 @@ def read_history(run: Path) -> History:
 
 
 def _half(run: Path, topic: str, reader: Reader[Part], missing: list[str]) -> Part:
+    if not (run / f"{topic}.mcap").is_file():
+        missing.append(f"{topic}.mcap: no such file")
+        return reader.history()
     try:
         steps = StepFile(run / f"{topic}.mcap", topic)
     except RecordingError as error:

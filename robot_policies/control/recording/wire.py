@@ -88,6 +88,9 @@ class Cdr:
 
 def read_wire(run: Path, missing: list[str]) -> WireHistory:
     """Return what the topics of a recording show; what cannot be read is added to ``missing``."""
+    if not (run / BAG).is_file():
+        missing.append(f"{BAG}: no such file: where the base was, latency and diagnostics are not known")
+        return WireHistory()
     try:
         bag = read_bag(run / BAG)
     except RecordingError as error:
