@@ -30,6 +30,8 @@ def main(args: argparse.Namespace) -> int:
     path: Path = args.out or run / "report.html"
     if not 0 <= args.pictures <= 120:
         raise ResourceError(expected("--pictures", args.pictures, "0 to 120"))
+    if not path.parent.is_dir() or path.is_dir():  # before the work
+        raise ResourceError(expected(f"a file to write at {path}", "none can be there", "--out FILE in a folder"))
     history = read_history(run)
     text = page(history, args.pictures)
     try:

@@ -17,7 +17,7 @@ from helpers.report_page import ReportPage
 from mcap.writer import Writer
 
 from robot_policies.control.recording.codec import SCHEMA
-from robot_policies.control.recording.columns import Columns, flat
+from robot_policies.control.recording.columns import Columns, flat, stamp
 from robot_policies.control.recording.history import History, read_history
 from robot_policies.control.recording.journal import ENCODING, POLICY, ROBOT, SCHEMA_NAME
 from robot_policies.control.recording.read import read_bag
@@ -181,6 +181,17 @@ def test_columns_line_up_or_refuse() -> None:
     assert columns.array("none").shape == (3, 0) and np.isnan(flat(columns.array("none"))).all()
     with pytest.raises(ValueError, match="shape"):
         columns.add(a=np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="beyond"):
+        columns.add(a=[1.0, -1e20])
+    columns.add(a=[np.inf, np.nan])  # what a robot may send
+    assert columns.count == 4
+
+
+@pytest.mark.parametrize("value", [2**63, 1.5, "1", None])
+def test_what_is_no_stamp_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="no stamp"):
+        stamp(value)
+    assert stamp(-(2**63)) == -(2**63)
 
 
 def test_cdr_is_read_as_ros_writes_it(tmp_path: Path) -> None:
