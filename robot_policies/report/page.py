@@ -12,7 +12,7 @@ from robot_policies.report.facts import made_of, tiles, title
 from robot_policies.report.film import depth_strip, film_strip
 from robot_policies.report.histograms import ages, histogram, latencies, reported_table
 from robot_policies.report.style import SCRIPT, STYLE
-from robot_policies.report.timeline import events_table, timeline
+from robot_policies.report.timeline import events_table, timeline, trips
 
 PICTURES = 12  # of a film strip
 MOST_MISSING = 40  # lines on the page
@@ -52,7 +52,7 @@ def page(history: History, pictures: int = PICTURES) -> str:
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{plain}</title>'
         f"<style>{STYLE}</style></head>"
-        f"<body><h1>{name}</h1>{tiles(history, clock)}{_missing(history.missing)}{body}"
+        f"<body><h1>{name}</h1>{tiles(history, clock)}{trips(history, clock)}{_missing(history.missing)}{body}"
         f"<script>{SCRIPT}</script></body></html>\n"
     )
 

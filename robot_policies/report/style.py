@@ -15,6 +15,8 @@ p,.note{margin:6px 0;color:var(--muted)}
 .tile span{color:var(--muted);font-size:11.5px;white-space:nowrap}
 .tile.bad{border-color:#fca5a5;background:#fef2f2}.tile.bad b{color:#c92a2a}
 .missing{border:1px solid #f59f00;background:#fff9db;border-radius:8px;padding:8px 14px;margin:12px 0}
+.trips{border:1px solid #fca5a5;background:#fef2f2;border-radius:8px;padding:8px 14px;margin:12px 0}
+.trips b{color:#c92a2a}
 .missing ul{margin:4px 0;padding-left:18px}
 .strip{display:grid;grid-template-columns:repeat(6,1fr);gap:6px}
 .cell{margin:0}.cell img{width:100%;display:block;border-radius:4px}
@@ -26,6 +28,8 @@ figcaption .read{margin-left:auto;color:var(--text);overflow:hidden;text-overflo
 .joints figcaption .read{font-size:11px}
 .joints figcaption i,.keys i{display:none}
 i{font-style:normal;color:var(--muted)}
+i s{text-decoration:none;color:var(--text);margin-left:5px;display:inline-block}
+i s:not(:empty){min-width:44px;text-align:right}
 figcaption i::before,.legend i::before,.levels i::before{content:"";display:inline-block;width:10px;height:3px;
 background:var(--c);margin-right:4px;vertical-align:middle}
 .legend{display:flex;gap:14px;font-size:12px;margin-bottom:4px}
@@ -57,7 +61,7 @@ SCRIPT = """
     return {svg, group, left: num('left'), wide: num('wide'), sy: matrix && matrix.d, ty: matrix && matrix.f,
       stretch: svg.querySelector('g.stretch'), axis: svg.querySelector('g.x'), cursor: svg.querySelector('.cursor'),
       chosen: svg.querySelector('.chosen'), read: svg.closest('figure').querySelector('.read'),
-      unit: svg.dataset.unit || '', lines: null};
+      keys: [...svg.closest('figure').querySelectorAll('figcaption i s')], lines: null};
   });
   if (!charts.length) return;
   const full = [parseFloat(charts[0].svg.dataset.t0), parseFloat(charts[0].svg.dataset.t1)];
@@ -84,10 +88,12 @@ SCRIPT = """
   const point = t => charts.forEach(c => {
     const px = t === null ? -9 : x(c, t);
     c.cursor.setAttribute('x1', px); c.cursor.setAttribute('x2', px);
-    if (t === null) { c.read.textContent = ''; return; }
-    const told = c.group ? points(c).map(l => [l.name, value(l.at, t)]).filter(l => l[1] !== null)
-      .map(l => l[0] + ' ' + l[1].toFixed(3)).join('   ') : mode(c, t);
-    c.read.textContent = (c.svg.closest('.joints') ? '' : t.toFixed(3) + ' s   ') + told;
+    if (t === null) { c.read.textContent = ''; c.keys.forEach(key => key.textContent = ''); return; }
+    if (!c.group) { c.read.textContent = t.toFixed(3) + ' s  ' + mode(c, t); return; }
+    const small = c.svg.closest('.joints'), told = points(c).map(l => [l.name, value(l.at, t)]);
+    told.forEach((l, i) => c.keys[i].textContent = l[1] === null ? '' : l[1].toFixed(3));
+    c.read.textContent = !small ? t.toFixed(3) + ' s' :
+      told.filter(l => l[1] !== null).map(l => l[0] + ' ' + l[1].toFixed(3)).join('  ');
   });
   const ticks = (low, high, most) => {
     const raw = (high - low) / most, ten = 10 ** Math.floor(Math.log10(raw));

@@ -84,7 +84,7 @@ def chart(
     wide, tall = frame.plot
     parts = [
         f'<svg class="time" viewBox="0 0 {frame.width} {frame.height}" data-t0="{span[0]:.6g}" data-t1="{span[1]:.6g}"'
-        f' data-left="{LEFT}" data-wide="{wide}" data-unit="{html.escape(unit)}">',
+        f' data-left="{LEFT}" data-wide="{wide}">',
         _axis_y(frame),
         axis_x(frame),
         f'<svg x="{LEFT}" y="{TOP}" width="{wide}" height="{tall}" viewBox="{LEFT} {TOP} {wide} {tall}">',
@@ -95,7 +95,7 @@ def chart(
         cursor(frame),
         "</svg>",
     ]
-    legend = "".join(f'<i style="--c:{line.colour}">{html.escape(line.name)}</i>' for line in drawn)
+    legend = "".join(f'<i style="--c:{line.colour}">{html.escape(line.name)}<s></s></i>' for line in drawn)
     head = f'<b>{html.escape(title)}</b> <u>{html.escape(unit)}</u><span class="read"></span>{legend}'
     return f"<figure><figcaption>{head}</figcaption>{''.join(parts)}</figure>"
 

@@ -25,6 +25,7 @@ BAR, MARKS = 24, 16  # [px] of the bar of modes and of each row of marks
 NARROW = 34.0  # [px] of a mode that has no room for its name
 MOST_ROWS = 200
 MOST_MARKS = 600
+MOST_TRIPS = 12
 
 
 def events_of(history: History) -> list[Event]:
@@ -63,6 +64,17 @@ def mode_spans(history: History, clock: Clock) -> list[tuple[Mode, float, float]
     if not robot.modes:
         return []
     return [(robot.modes[a], float(seconds[a]), float(seconds[b])) for a, b in zip(changes, ends, strict=True)]
+
+
+def trips(history: History, clock: Clock) -> str:
+    """Return when the robot tripped and why; "" where it did not."""
+    told = [
+        f"<div><b>{clock.second(event.stamp_ns):.3f} s: {html.escape(event.what)}</b> {html.escape(event.detail)}</div>"
+        for event in events_of(history)
+        if event.trip
+    ]
+    more = f"<div>and {len(told) - MOST_TRIPS} more</div>" if len(told) > MOST_TRIPS else ""
+    return f'<div class="trips">{"".join(told[:MOST_TRIPS])}{more}</div>' if told else ""
 
 
 def events_table(history: History, clock: Clock) -> str:

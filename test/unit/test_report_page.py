@@ -108,7 +108,8 @@ def test_modes_and_the_trip_are_on_the_time_line(run: Path, history: History, sh
     landing = next(c.state.stamp_ns for c in cycles if c.mode is Mode.LANDING)
     begin = next(begin for mode, begin, _ in shown.modes if mode == "landing")
     assert begin == pytest.approx((landing - cycles[0].state.stamp_ns) / 1e9, abs=1e-3)
-    assert "in active: asked for" in shown.text and "lease taken" in shown.text
+    assert shown.text.count("in active: asked for; landing: damping") == 2  # on top, and among the events
+    assert "lease taken" in shown.text
     assert shown.tiles["trips"] == "1"
 
 
@@ -155,6 +156,14 @@ def test_nothing_is_drawn_over_a_gap() -> None:
     assert with_gaps(seconds[:3], np.arange(3.0))[1].tolist() == [0.0, 1.0, 2.0]
     back = with_gaps(np.array([0.0, 0.1, 0.2, 0.1]), np.arange(4.0))[1]
     assert np.isnan(back[3])
+
+
+def test_a_pause_in_the_recording_is_a_gap_in_its_lines(history: History) -> None:
+    stamps = history.robot.stamp_ns.copy()
+    stamps[200:] += 1_000_000_000
+    robot = dataclasses.replace(history.robot, stamp_ns=stamps)
+    breaks = ReportPage(page(dataclasses.replace(history, robot=robot), pictures=0)).breaks
+    assert breaks["FL_hip_joint/position"] == 1 and breaks["FL_hip_joint/target"] == 0
 
 
 def test_thinning_keeps_peaks_order_and_holes() -> None:

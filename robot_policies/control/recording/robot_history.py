@@ -13,7 +13,7 @@ from robot_policies.control.recording.columns import Columns, flat, stamp
 from robot_policies.control.recording.journal import BEGIN
 from robot_policies.control.recording.steps import Call
 from robot_policies.safety.state_machine import Reply, Request
-from robot_policies.types import Array, JointCommand, Mode, RobotRecord, RobotState, Trip
+from robot_policies.types import Array, Mode, RobotRecord, RobotState, Trip
 
 Stamps = npt.NDArray[np.int64]
 
@@ -86,7 +86,7 @@ class RobotReader:
             base_lin_vel=state.base_lin_vel,
             asked=None if held is None else held.joint_pos,
             sent=None if safe is None else safe.joint_pos,
-            command_age=_age(held, stamp_ns, record.mode),
+            command_age=None if held is None else (stamp_ns - stamp(held.stamp_ns)) / 1e9,
         )
         self._stamps.append(stamp_ns)
         self._modes.append(record.mode)
@@ -115,13 +115,9 @@ class RobotReader:
         )
 
 
-def _age(held: JointCommand | None, stamp_ns: int, mode: Mode) -> float | None:
-    return None if held is None or mode is not Mode.ACTIVE else (stamp_ns - stamp(held.stamp_ns)) / 1e9
-
-
 def _trip(trip: Trip) -> Event:
     return Event(
-        stamp(trip.stamp_ns), str(trip.name), f"in {trip.mode.value}: {trip.detail}; {trip.landing}", trip=True
+        stamp(trip.stamp_ns), str(trip.name), f"in {trip.mode.value}: {trip.detail}; landing: {trip.landing}", trip=True
     )
 
 
