@@ -87,7 +87,7 @@ def made_of(history: History) -> str:
     rows += [(f"version of {name}", value or "none") for name, value in _items(facts.get("versions"))]
     rows += [("robot's clock at 0 s", f"{history.start_ns} ns"), ("recording", history.run.name)]
     arguments = [(name, value) for name, value in _items(history.arguments) if value not in ("", None)]
-    left, right = _table("made of", rows), _table("arguments of the bring-up", arguments) if arguments else ""
+    left, right = _table("what ran", rows), _table("arguments of the bring-up", arguments) if arguments else ""
     return f'<div class="pair">{left}{right}</div>'
 
 

@@ -146,6 +146,9 @@ def test_depth_is_bright_where_it_is_near_and_blue_where_nothing_is() -> None:
     assert 40 < picture[0, 1, 0] < 255 and (picture[1, 0].tolist(), picture[1, 1].tolist()) == ([*NO_RETURN],) * 2
     back = np.asarray(Image.open(io.BytesIO(png_file(picture))))
     np.testing.assert_array_equal(back, picture)
+    wide = np.tile(np.linspace(0.5, 3.0, 640, dtype=np.float32), (480, 1))
+    np.testing.assert_array_equal(depth_picture(wide, 0.5, 3.0)[0], depth_picture(wide[:1, ::3], 0.5, 3.0)[0])
+    assert depth_picture(wide, 0.5, 3.0).shape == (160, 214, 3)
 
 
 def test_depth_images_are_shown_evenly_with_their_times(history: History, tmp_path: Path) -> None:
