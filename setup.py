@@ -32,6 +32,8 @@ ENTRY_POINTS = {
         "check = robot_policies.cli.check",
         "import = robot_policies.cli.import_",
         "replay = robot_policies.cli.replay",
+        "report = robot_policies.cli.report",
+        "export = robot_policies.cli.export",
         "doctor = robot_policies.cli.doctor",
         "bench = sim2real.benchmark.command",
         "eval = sim2real.evaluation.command",
@@ -49,6 +51,9 @@ ENTRY_POINTS = {
     "robot_policies.cameras": [
         "mujoco = sim2real.mujoco.depth_camera:create",
         "realsense = robot_policies.cameras.realsense:create",
+    ],
+    "robot_policies.films": [
+        "mujoco = sim2real.mujoco.film:pictures",
     ],
     "robot_policies.policies": [
         "velocity = robot_policies.policies.velocity:VelocityPolicy",

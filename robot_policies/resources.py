@@ -111,7 +111,7 @@ def plugin(group: str, name: str) -> Any:
     """Load the object that an installed distribution offers under ``robot_policies.<group>``.
 
     Args:
-        group: ``robots``, ``cameras``, ``commands`` or ``policies``.
+        group: ``robots``, ``cameras``, ``films``, ``commands`` or ``policies``.
         name: the name of the entry point.
 
     Raises:

@@ -10,7 +10,7 @@ from robot_policies import resources
 
 HELP = "print the robots, bundles, models, courses ... that can be named, and where each lies"
 
-PLUGINS = ("robots", "cameras", "policies", "commands")
+PLUGINS = ("robots", "cameras", "films", "policies", "commands")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -45,31 +45,50 @@ def write_strip(
     Raises:
         RobotError: there is no GL here, or the file cannot be written; one line.
     """
+    pictures = render(model, qpos, f"film strip {path}", body, along)
+    try:
+        path.write_bytes(png(grid(pictures, columns)))
+    except OSError as error:
+        raise RobotError(expected("film strip: a file that can be written", error, "another path")) from error
+
+
+def render(
+    model: object, qpos: npt.NDArray[np.float64], what: str, body: int = 1, along: bool = False
+) -> Sequence[Pixels]:
+    """Return one picture, (HEIGHT, WIDTH, 3), per configuration; arguments as of ``write_strip``.
+
+    Args:
+        model: the ``mujoco.MjModel``.
+        qpos: (pictures, nq) configurations.
+        what: is rendered, for messages.
+        body: id of the body that the camera follows.
+        along: whether the camera looks across the x axis instead.
+
+    Raises:
+        RobotError: there is no GL here; one line.
+    """
     import mujoco
 
     with tempfile.TemporaryDirectory() as folder:
-        binary, episode, picture = (Path(folder) / name for name in ("model.mjb", "episode.npz", "strip.png"))
+        binary, episode, pictures = (Path(folder) / name for name in ("model.mjb", "episode.npz", "pictures.npy"))
         mujoco.mj_saveModel(model, str(binary), None)
-        np.savez(episode, qpos=qpos, columns=columns, body=body, along=along)
-        _run_child([str(binary), str(episode), str(picture)], path)
-        try:
-            path.write_bytes(picture.read_bytes())
-        except OSError as error:
-            raise RobotError(expected("film strip: a file that can be written", error, "another path")) from error
+        np.savez(episode, qpos=qpos, body=body, along=along)
+        _run_child([str(binary), str(episode), str(pictures)], what)
+        return list(np.load(pictures))
 
 
-def _run_child(arguments: list[str], path: Path) -> None:
+def _run_child(arguments: list[str], what: str) -> None:
     search = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     environment = {"MUJOCO_GL": "egl", **os.environ, "PYTHONPATH": search}
     command = [sys.executable, "-m", "sim2real.mujoco.filmstrip", *arguments]
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise RobotError(f"film strip {path}: rendered within {LIMIT_S:.0f} s; found no picture") from error
+        raise RobotError(f"{what}: rendered within {LIMIT_S:.0f} s; found no picture") from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         found = f"{last} (MUJOCO_GL={environment['MUJOCO_GL']})"
-        raise RobotError(expected(f"film strip {path}: a working GL", found, "MUJOCO_GL=egl, osmesa or glfw"))
+        raise RobotError(expected(f"{what}: a working GL", found, "MUJOCO_GL=egl, osmesa or glfw"))
 
 
 def grid(pictures: Sequence[Pixels], columns: int) -> Pixels:
@@ -118,7 +137,7 @@ def _render(binary: str, episode: str, path: str) -> None:
             camera.azimuth = 90.0 + (0.0 if along else math.degrees(math.atan2(forward[1], forward[0])))
             renderer.update_scene(data, camera)
             pictures.append(renderer.render().copy())
-    Path(path).write_bytes(png(grid(pictures, int(stored["columns"]))))
+    np.save(path, np.array(pictures))
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def own(group: str) -> list[EntryPoint]:
 
 ALL = [
     point
-    for group in ("robots", "cameras", "policies", "commands")
+    for group in ("robots", "cameras", "films", "policies", "commands")
     for point in sorted({(p.name, p.value, p.group) for p in own(f"robot_policies.{group}")})
 ] + sorted({(p.name, p.value, p.group) for p in own("console_scripts")})
 
