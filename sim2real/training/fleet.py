@@ -53,6 +53,7 @@ class Fleet:
         shares = np.cumsum([kind.share for kind in task.grounds])
         self.kind = np.searchsorted(shares / shares[-1], (np.arange(envs) + 0.5) / envs)
         self.level = np.zeros(envs, dtype=np.int64)
+        self._review, self._reviewing = task.review, np.zeros(envs, dtype=bool)
         self._top = np.array([grounds.level[grounds.kind == kind].max() for kind in range(len(task.grounds))])
         self.which = np.zeros(envs, dtype=np.int64)  # (N,) index of each robot's model
         self.draw(np.ones(envs, dtype=bool))
@@ -68,13 +69,21 @@ class Fleet:
         return self._bodies.rows(self.which)
 
     def draw(self, rows: Bools) -> None:
-        """Give the robots of ``rows`` a new body and a ground of their kind and level."""
-        grounds = self.grounds
-        for kind, level in {(int(k), int(lv)) for k, lv in zip(self.kind[rows], self.level[rows], strict=True)}:
-            among = rows & (self.kind == kind) & (self.level == level)
+        """Give the robots of ``rows`` a new body and a ground of their kind and level, or of one that they passed."""
+        grounds, levels = self.grounds, self._levels(rows)
+        for kind, level in {(int(k), int(lv)) for k, lv in zip(self.kind[rows], levels[rows], strict=True)}:
+            among = rows & (self.kind == kind) & (levels == level)
             fits = (grounds.kind[self._tile_of] == kind) & (grounds.level[self._tile_of] == level)
             # in order: neighbours share a model, and a core's cache
             self.which[among] = np.sort(self._rng.choice(np.flatnonzero(fits), int(among.sum())))
+
+    def _levels(self, rows: Bools) -> npt.NDArray[np.int64]:
+        """Return the levels (N,) to draw grounds of, some of them lower than the robot's own."""
+        if self._review == 0.0:
+            return self.level
+        chosen = self._rng.random(len(rows)) < self._review
+        self._reviewing = np.where(rows, chosen, self._reviewing)
+        return np.where(self._reviewing, self._rng.integers(0, self.level + 1), self.level)
 
     def judge(self, rows: Bools, fell: Bools, asked: npt.NDArray[np.float64], done: npt.NDArray[np.float64]) -> None:
         """Move the robots of ``rows`` up or down a level, before they restart.
@@ -92,8 +101,11 @@ class Fleet:
         self.move(up, down)
 
     def move(self, up: Bools, down: Bools) -> None:
-        """Move the robots of ``up`` and ``down`` (N,) a level; one that has passed the last gets a random one."""
-        level = self.level + up - down
+        """Move the robots of ``up`` and ``down`` (N,) a level; one that has passed the last gets a random one.
+
+        Who was on a lower level than its own stays: it has shown nothing new.
+        """
+        level = self.level + (up & ~self._reviewing) - (down & ~self._reviewing)
         top = self._top[self.kind]
         passed = level > top
         level[passed] = self._rng.integers(0, top[passed] + 1)

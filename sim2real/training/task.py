@@ -101,6 +101,7 @@ class Task:
     history: tuple[int, ...] = (0,)  # ages [control steps] of the frames that the actor sees
     grounds: tuple[GroundKind, ...] = (GroundKind("flat", 1.0),)
     levels: int = 1  # of difficulty, of each kind of ground
+    review: float = 0.0  # share of the episodes on a random level up to the robot's own, so that it is not forgotten
     tiles: int = 2  # different grounds per kind and level
     randomization: Randomization = field(default_factory=Randomization)
     network: Network = field(default_factory=Network)

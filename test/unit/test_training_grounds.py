@@ -121,6 +121,27 @@ def test_a_robot_gets_a_ground_of_its_kind_and_level(env: WalkEnv) -> None:
         assert env.fleet.bodies.friction[robot] == pytest.approx(env.batch.models[robot].geom_friction[-1, 0])
 
 
+def test_a_level_that_was_passed_is_seen_again_and_moves_nobody() -> None:
+    env = build_env(replace(STEPS, review=0.5), 8, seed=0)
+    fleet, everyone, steps = env.fleet, np.ones(8, dtype=bool), np.arange(8) >= 4
+    nobody, moved = ~everyone, False
+    seen: set[int] = set()
+    for _ in range(60):
+        fleet.level[4:] = 2
+        fleet.draw(everyone)
+        level = fleet.grounds.level[fleet.tile]
+        seen |= set(level[4:].tolist())
+        lower = steps & (level < 2)
+        fleet.move(steps, nobody)
+        assert (fleet.level[lower] == 2).all()
+        moved |= bool((fleet.level[4:] == 3).any())
+        fleet.level[4:] = 2
+        fleet.move(nobody, steps)
+        assert (fleet.level[lower] == 2).all()
+    assert seen == {0, 1, 2} and moved
+    env.batch.close()
+
+
 def test_levels_and_command_scale_survive_a_resume(env: WalkEnv) -> None:
     env.fleet.level[4:] = [3, 2, 1, 0]
     env.commands.scale = 0.7

@@ -79,16 +79,17 @@ def test_the_scan_is_the_ground_in_front_in_the_frame_of_the_heading(env: Parkou
         np.testing.assert_allclose(scan[clear], expected[clear], atol=1e-6)
 
 
-def test_no_wall_hides_between_the_points_of_the_scan(env: ParkourEnv) -> None:
-    lanes = make_lanes((GroundKind("hurdle", 1.0, 0.3, 0.3),), levels=1, each=1, seed=0)
-    wall = find_place("hurdle:0.3:0").lane.first_edge  # 0.1 m thick; points are 0.15 m apart
+@pytest.mark.parametrize(("obstacle", "sign"), [("hurdle:0.3:0", 1.0), ("gap:0.1:0", -1.0)])
+def test_no_wall_and_no_gap_hides_between_the_points_of_the_scan(obstacle: str, sign: float) -> None:
+    """Both are 0.1 m along the lane; points are 0.15 m apart."""
+    kind, difficulty, _ = obstacle.split(":")
+    lanes = make_lanes((GroundKind(kind, 1.0, float(difficulty), float(difficulty)),), levels=1, each=1, seed=0)
+    begin = find_place(obstacle).lane.first_edge
     tile = np.zeros(1, dtype=np.int64)
-    seen = []
-    for place in np.linspace(wall - 1.0, wall - 0.2, 40):
+    for place in np.linspace(begin - 1.0, begin - 0.2, 40):
         points = np.stack([place + views.SCAN_X, np.zeros(len(views.SCAN_X))], axis=1)[None]
-        seen.append(bool((lanes.highest(tile, points) > 0.2).any()))
-        assert (lanes.highest(tile, points) >= lanes.at(tile, points)).all()
-    assert all(seen)
+        assert (sign * lanes.salient(tile, points) > 0.2).any()
+        assert (sign * lanes.salient(tile, points) >= sign * lanes.at(tile, points)).all()
 
 
 def test_the_ground_and_the_path_are_looked_at_at_ten_hertz(env: ParkourEnv) -> None:

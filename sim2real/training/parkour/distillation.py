@@ -20,7 +20,7 @@ from sim2real.training.parkour.window import Step, Window, rows
 
 EPOCHS, PARTS = 2, 4  # passes over a window, and groups of robots in each
 GUIDED = 400_000  # samples, over which the teacher drives fewer and fewer robots; then none
-RATES = ((0, 1e-3), (6_000_000, 5e-4), (11_000_000, 2e-4), (15_000_000, 1e-4))  # learning rate from so many samples on
+RATES = ((0, 1e-3), (6_000_000, 5e-4), (10_500_000, 2e-4), (12_000_000, 1e-4))  # learning rate from so many samples on
 WEIGHTS = {"action": 1.0, "yaw": 1.0, "latent": 0.3, "scan": 1.0, "velocity": 0.3, "body": 0.3}
 
 

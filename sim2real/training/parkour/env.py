@@ -188,7 +188,7 @@ class ParkourEnv(Env):
     def _scan(self) -> Array:
         """Return how far the base is above the ground around it, less what it is when it stands, (N, points)."""
         points = around(groups.SCAN, self._xy(), heading(self.motion.base_quat_wxyz))
-        heights = self.lanes.highest(self.fleet.tile, points)
+        heights = self.lanes.salient(self.fleet.tile, points)
         return np.clip(self.batch.qpos[:, 2:3] - groups.STANDS - heights, -1.0, 1.0)
 
     def _hidden(self) -> Array32:

@@ -17,6 +17,7 @@ from sim2real.training.grounds import CELL, GroundKind, Grounds, Index, Tile
 LOW = (-2.0, -2.0)  # [m], the corner of the look-up: all lanes begin 2 m behind the start, and are 4 m wide
 HIGH = (36.0, 2.0)
 MIDDLE = 1.0  # [m] to each side of a lane's middle line, where its lowest ground is looked for
+GAP = 0.7  # [m]: a drop that no step or wall has; gaps are 1 m deep
 _BURIED = Box((0.0, 0.0, -20.0), (0.1, 0.1, 0.1))  # so that all lanes of a kind have as many boxes
 
 
@@ -31,20 +32,21 @@ class Lanes(Grounds):
         """Return the ground's heights [m] (N, points) under points (N, points, 2) of robots on lanes (N,)."""
         return _look_up(self.heights, tile, xy)
 
-    def highest(self, tile: Index, xy: Array) -> Array:
-        """Return, as ``at``, the highest ground within a cell ahead and behind each point.
+    def salient(self, tile: Index, xy: Array) -> Array:
+        """Return, as ``at``, the highest ground within a cell ahead and behind each point; beside a gap, the gap.
 
-        A wall of a cell and a half can then not hide between points that are three cells apart.
+        A wall of a cell and a half can then not hide between points that are three cells apart, nor a narrow gap.
         """
-        return _look_up(self._raised, tile, xy)
+        return _look_up(self._salient, tile, xy)
 
     @cached_property
-    def _raised(self) -> Array32:
+    def _salient(self) -> Array32:
         heights = self.heights
-        raised = heights.copy()
-        raised[:, 1:] = np.maximum(raised[:, 1:], heights[:, :-1])
-        raised[:, :-1] = np.maximum(raised[:, :-1], heights[:, 1:])
-        return raised
+        high, low = heights.copy(), heights.copy()
+        for put, take in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[:, :-1], np.s_[:, 1:])):
+            high[put] = np.maximum(high[put], heights[take])
+            low[put] = np.minimum(low[put], heights[take])
+        return np.where(high - low > GAP, low, high)
 
 
 def _look_up(heights: Array32, tile: Index, xy: Array) -> Array:
