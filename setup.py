@@ -39,6 +39,7 @@ ENTRY_POINTS = {
         "eval = sim2real.evaluation.command",
         "faults = sim2real.faults.command",
         "firmware = sim2real.firmware.command",
+        "golden = sim2real.evaluation.golden_command",
         "train = sim2real.training.command",
     ],
     "robot_policies.robots": [
