@@ -34,6 +34,7 @@ ENTRY_POINTS = {
         "replay = robot_policies.cli.replay",
         "report = robot_policies.cli.report",
         "export = robot_policies.cli.export",
+        "view = robot_policies.cli.view",
         "doctor = robot_policies.cli.doctor",
         "bench = sim2real.benchmark.command",
         "eval = sim2real.evaluation.command",
