@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from robot_policies.cli.replay import find_run
+from robot_policies.exceptions import ResourceError, expected
 
 HELP = "look at a recording: the viewer's page with a time slider"
 PORT = 8080
@@ -21,8 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C; 2 where there is nothing to show."""
     run = find_run(args.run)
-    # Message classes come with ROS, which the other verbs on recordings do without.
-    from robot_policies.nodes.viewer_recording import view
-
+    try:  # message classes come with ROS, which the other verbs on recordings do without
+        from robot_policies.nodes.viewer_recording import view
+    except ImportError as error:
+        found = expected("view: the messages of ROS 2", error, "a sourced ROS 2, or pip install 'robot_policies[ros]'")
+        raise ResourceError(found) from error
     view(run, args.port, args.browser, lambda line: print(line, flush=True))
     return 0

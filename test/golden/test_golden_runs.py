@@ -34,7 +34,7 @@ RUNS = ROOT / "test" / "golden" / "recordings"
 LARGEST = 700_000  # bytes of one golden run
 # What numpy, OpenBLAS and the C library choose their code by, switched off: as on a processor of 2008.
 OLD_PROCESSOR = {
-    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX2 FMA3 AVX512F AVX512CD AVX512_SKX",
     "OPENBLAS_CORETYPE": "Nehalem",
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from geometry_msgs.msg import Twist
 from helpers.topic_bag import ACTIVE, AHEAD, RATE, SECONDS, SWITCHED, TRIPPED, ns, story, write
 from std_msgs.msg import String
 
+from robot_policies.cli.main import main
 from robot_policies.exceptions import RecordingError
 from robot_policies.nodes.viewer_bag import TopicBag, newest_before, sampled
 from robot_policies.nodes.viewer_inputs import NOBODY
@@ -67,6 +69,19 @@ def test_modes_and_trips_are_as_long_ago_as_they_were_then(playback: Playback) -
     (trip,) = [event for event in events(playback) if event.trip]
     assert trip.ago == pytest.approx(SECONDS - TRIPPED, abs=0.01)
     assert dict((name, rate) for name, _, rate in numbers(playback).inputs)["depth image"] is None
+
+
+def test_looking_back_forgets_what_came_later(playback: Playback) -> None:
+    playback.seek(SECONDS)
+    playback.seek(1.0 + CYCLE / 2.0)
+    inputs = playback.inputs
+    assert (inputs.mode, inputs.commanding, list(inputs.switches)) == ("stand", "", [(0.0, "")])
+    assert playback.velocity.newest is None and playback.velocity.rate() is None
+    assert events(playback)[0].text == "stand" and not any(event.trip for event in events(playback))
+    assert inputs.history.newest == pytest.approx(ns(1.0) * 1e-9, abs=0.02)
+    assert len(inputs.history.of("hip")[0]) == pytest.approx(50, abs=2), "one second, not four"
+    depth = inputs.depth()
+    assert depth is not None and depth[0] == ns(0.9), "the image of 1.0 s comes 2 ms after it"
 
 
 def test_before_anything_is_said_nothing_is_shown(playback: Playback) -> None:
@@ -214,6 +229,18 @@ def test_another_type_and_bytes_that_are_none_are_said(tmp_path: Path) -> None:
     playback.seek(3.0)
     assert "/depth/image_rect: a message that cannot be read" in playback.note
     assert playback.inputs.depth() is None and playback.inputs.joints()["hip"] == pytest.approx(3.0, abs=CYCLE)
+
+
+def test_what_cannot_be_shown_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    for arguments, said in (("last", "a recording last"), (str(tmp_path), "topics_0.mcap")):
+        assert main(["view", arguments, "--no-browser"]) == 2
+        assert said in (text := capsys.readouterr().err) and len(text.splitlines()) == 1
+    monkeypatch.setitem(sys.modules, "robot_policies.nodes.viewer_recording", None)
+    assert main(["view", str(tmp_path), "--no-browser"]) == 2
+    assert "robot_policies[ros]" in (text := capsys.readouterr().err) and len(text.splitlines()) == 1
 
 
 def test_velocities_without_a_stamp(tmp_path: Path) -> None:
