@@ -68,6 +68,9 @@ class Loop:
 
     def _show_depth(self) -> None:
         image = self._node.inputs.depth()
+        if self._depth_ns >= 0 and self._node.inputs.fresh(DEPTH) is None:
+            self._depth_ns = -1
+            self._page.show_no_depth()
         if image is not None and image[0] != self._depth_ns:
             self._depth_ns = image[0]
             self._page.show_depth(image[1], self._node.inputs.age(DEPTH, self._node.now_ns()))

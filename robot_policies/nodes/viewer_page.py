@@ -148,11 +148,16 @@ class Page:
         self._depth.image = coloured(image.depth, near, far)
         height, width = image.depth.shape
         _change(self._depth_words, depth_html(near, far, age, (height, width)))
-        for handle in (self._depth, self._depth_words):
-            if not handle.visible:
-                handle.visible = True
-        if self._no_depth.visible:
-            self._no_depth.visible = False
+        self._show_image(True)
+
+    def show_no_depth(self) -> None:
+        """Say that no image comes, in place of the last one."""
+        self._show_image(False)
+
+    def _show_image(self, there: bool) -> None:
+        for handle, visible in ((self._depth, there), (self._depth_words, there), (self._no_depth, not there)):
+            if handle.visible != visible:
+                handle.visible = visible
 
     def plot(self, history: JointHistory) -> None:
         """Show the newest seconds of the joints that were chosen."""

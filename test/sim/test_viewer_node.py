@@ -347,6 +347,8 @@ def test_a_depth_image_is_shown_in_colours_with_its_scale(probe: Probe, domain: 
         assert "&ge; 3.0 m" in client.html
         image.encoding = "rgb8"
         assert robot.until(client, lambda: shown() and "depth encoding; found rgb8" in client.html, hip=0.0)
+        images = client.shown("GuiImageMessage")
+        assert robot.until(client, lambda: not images[0]["visible"], hip=0.0), "one that is old is not shown as new"
 
 
 def test_targets_and_positions_are_plotted_of_the_joints_that_are_chosen(probe: Probe, domain: int) -> None:
