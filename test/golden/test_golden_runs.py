@@ -177,7 +177,7 @@ def test_sums_in_another_order_are_far_within_the_tolerance() -> None:
     network = ReferenceEvaluator(onnx.load(ROOT / "bundles" / "go2_walk" / "actor.onnx"))
     for outputs, record in recorded(RUNS / "go2_walk"):
         raw = network.run(None, {network.input_names[0]: record.observation.groups["policy"][None]})[0].reshape(-1)
-        assert outputs.instead_of(raw) is record.action.raw
+        assert outputs.instead_of(raw, "go2_walk/x") is record.action.raw
     assert 0.0 < outputs.worst < 0.2, outputs.worst
 
 
@@ -185,10 +185,11 @@ def test_what_is_beyond_the_tolerance_is_not_replaced() -> None:
     outputs, record = next(recorded(RUNS / "go2_walk"))
     raw = record.action.raw.copy()
     raw[3] += np.float32(3e-4)
-    assert outputs.instead_of(raw) is raw and outputs.worst > 1.0
+    assert outputs.instead_of(raw, "stand/x") is raw and outputs.worst == 0.0, "another policy commanded"
+    assert outputs.instead_of(raw, "go2_walk/x") is raw and outputs.worst > 1.0
     raw[3] = np.nan
-    assert outputs.instead_of(raw) is raw
-    assert outputs.instead_of(raw[:4]).shape == (4,)
+    assert outputs.instead_of(raw, "go2_walk/x") is raw
+    assert outputs.instead_of(raw[:4], "go2_walk/x").shape == (4,)
 
 
 def test_a_policy_that_sees_has_a_golden_run_too(

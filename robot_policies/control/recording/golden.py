@@ -52,19 +52,27 @@ class RecordedOutputs:
 
     def __init__(self) -> None:
         self.worst = 0.0
-        self._raw: Array32 | None = None
+        self._record: PolicyRecord | None = None
 
     def note(self, steps: StepFile) -> Iterator[Call | Gap]:
         """Give the calls, and know each one's output while it is run again."""
         for item in steps:
             result = item.result if isinstance(item, Call) else None
-            self._raw = result.action.raw if isinstance(result, PolicyRecord) else None
+            self._record = result if isinstance(result, PolicyRecord) else None
             yield item
 
-    def instead_of(self, raw: Array32) -> Array32:
-        """Return what was recorded where ``raw`` is near enough to it, else ``raw`` itself."""
-        recorded = self._raw
-        if recorded is None or recorded.shape != raw.shape or recorded.dtype != raw.dtype:
+    def instead_of(self, raw: Array32, gains: str) -> Array32:
+        """Return what was recorded where ``raw`` is near enough to it, else ``raw`` itself.
+
+        Args:
+            raw: what the networks give now.
+            gains: name of the policy's gain profile: the record is of the one that commanded, which may be another.
+        """
+        record = self._record
+        if record is None or record.command.gain_profile.partition("/")[0] != gains.partition("/")[0]:
+            return raw
+        recorded = record.action.raw
+        if recorded.shape != raw.shape or recorded.dtype != raw.dtype:
             return raw
         allowed = ABSOLUTE + RELATIVE * np.abs(recorded) + OF_LARGEST * np.abs(recorded).max()
         share = float((np.abs(raw.astype(np.float64) - recorded) / allowed).max())
@@ -91,7 +99,7 @@ class Fed:
 
     def infer(self, observation: Observation, tick: int) -> Array32:
         """See ``Policy``."""
-        return self._outputs.instead_of(self._policy.infer(observation, tick))
+        return self._outputs.instead_of(self._policy.infer(observation, tick), self.gains.name)
 
     def decode(self, raw: Array32, stamp_ns: int) -> tuple[Action, JointCommand]:
         """See ``Policy``."""
