@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rclpy.serialization import deserialize_message
-from rosgraph_msgs.msg import Clock
 
 from robot_policies.control.recording.read import read_bag
 from robot_policies.exceptions import RecordingError, expected
-from robot_policies.nodes.conversions import to_ns
 from robot_policies.types import Array
 
 TOPICS = "topics_0.mcap"
 CLOCK, JOINTS = "/clock", "joint_states"
 NS = 1_000_000_000
+STAMPED = 12  # bytes of CDR: 4 that say how it is encoded, the second of them its byte order; then a stamp of 8
 
 Places = npt.NDArray[np.int64]
 
@@ -94,21 +94,24 @@ class TopicBag:
         except (RuntimeError, ImportError, AttributeError, KeyError, ValueError) as error:
             raise RecordingError(f"{topic}: a message that cannot be read: {_short(error)}") from error
 
-    def _stamps(self) -> npt.NDArray[np.int64]:
+    def _stamps(self) -> Places:
         """Return the time of every message [ns]: none is before the one before it in the file."""
-        stamps = np.array([message.log_time for message in self._messages], np.int64)
-        clock = self._places.get(CLOCK, [])
-        if clock:
-            told = [to_ns(self._clock(place)) for place in clock]
-            newest = np.searchsorted(clock, np.arange(len(stamps)), "right") - 1
-            stamps = np.array(told, np.int64)[np.maximum(newest, 0)]
+        stamps: Places = np.array([message.log_time for message in self._messages], np.int64)
+        if CLOCK in self._places:
+            # The states tell the time too: the recorder may have found them before the clock.
+            telling = np.array(sorted(self._places[CLOCK] + self._places[self.prefix + JOINTS]), np.int64)
+            told = np.array([first_stamp(self._messages[place].data) for place in telling.tolist()], np.int64)
+            newest = np.searchsorted(telling, np.arange(len(stamps)), "right") - 1
+            stamps = np.maximum.accumulate(told)[np.maximum(newest, 0)]
         return np.maximum.accumulate(stamps)
 
-    def _clock(self, place: int) -> Any:
-        try:
-            return deserialize_message(self._messages[place].data, Clock).clock
-        except RuntimeError:
-            return Clock().clock  # 0: as late as the one before it
+
+def first_stamp(data: bytes) -> int:
+    """Return the stamp [ns] that a serialized Clock, or message with a header, begins with; 0 where it is too short."""
+    if len(data) < STAMPED:
+        return 0  # as late as the one before it
+    seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, STAMPED - 8)
+    return int(seconds) * NS + int(nanoseconds)
 
 
 def sampled(places: Places, times: Array, period: float) -> Places:

@@ -94,6 +94,7 @@ def write(
     said: list[Said],
     prefix: str = "/",
     lockstep: bool = False,
+    clock_from: float = 0.0,
     kind_of: Callable[[str, str], str] = lambda topic, kind: kind,
 ) -> Path:
     """Write what is said into the folder ``run`` as the recorder would, and return the file.
@@ -103,6 +104,7 @@ def write(
         said: in its order.
         prefix: the robot's namespace.
         lockstep: as a simulation that took a tenth of its own time, with its clock on a topic.
+        clock_from: in lockstep, from when on the clock is recorded [s].
         kind_of: may give another type for a topic of a type.
     """
     run.mkdir(parents=True, exist_ok=True)
@@ -111,7 +113,7 @@ def write(
         writer = Writer(stream, compression=CompressionType.NONE, chunk_size=64 * 1024)
         writer.start("ros2", "test")
         channels: dict[str, int] = {}
-        for number, (at, topic, message) in enumerate(_with_clock(said) if lockstep else said, 1):
+        for number, (at, topic, message) in enumerate(_with_clock(said, clock_from) if lockstep else said, 1):
             name = topic if topic.startswith("/") else prefix + topic
             if name not in channels:
                 kind = f"{type(message).__module__.partition('.')[0]}/msg/{type(message).__name__}"
@@ -125,10 +127,10 @@ def write(
     return path
 
 
-def _with_clock(said: list[Said]) -> list[Said]:
+def _with_clock(said: list[Said], begin: float) -> list[Said]:
     ticks: list[Said] = []
     for k in range(round(SECONDS * RATE) + 1):
         clock = Clock()
         set_stamp(clock.clock, ns(k / RATE))
         ticks.append((k / RATE, "/clock", clock))
-    return sorted([*ticks, *said], key=lambda item: item[0])
+    return sorted([*(tick for tick in ticks if tick[0] >= begin), *said], key=lambda item: item[0])

@@ -228,21 +228,21 @@ def test_a_recording_is_shown_on_the_viewers_page(recorded: Path) -> None:
             assert process.stdout is not None and process.stdout.readline() == f"viewer: http://127.0.0.1:{port}\n"
             client = PageClient(port)
             assert client.until(lambda: "recorded, " in client.html and client.places.get("/world/robot"), 60.0)
-            client.press("Pause")
+            client.set("Step", "+1 tick")
             assert client.until(lambda: "paused" in client.html)
             length = float(client.html.partition(" of ")[2].partition(" s,")[0])
             client.set("Time [s]", length - 1.0)
-            client.until(lambda: ">active<" in client.html and f"{length - 1.0:.2f} of" in client.html)
-            assert ">active<" in client.html and "+0.60" in client.html and "go2_walk" in client.html
-            client.until(lambda: _plotted(client))
-            turns, place = dict(client.turns), client.places["/world/robot"]
+            wanted = (f"{length - 1.0:.2f} of", ">active<", "+0.60", "go2_walk")
+            assert client.until(lambda: all(text in client.html for text in wanted)), client.html
+            assert client.until(lambda: _plotted(client))
+            place = client.places["/world/robot"]
             _, target, position, *_ = _plotted(client)[0]["data"]
-            assert np.ptp(position) > 0.05 and np.abs(target - position).max() > 0.01, "it walks"
+            assert np.ptp(position) > 0.05 and np.nanmax(np.abs(target - position)) > 0.01, "it walks"
             client.set("Time [s]", 0.1)
             assert client.until(lambda: client.places["/world/robot"][0] < place[0] - 0.5), "back where it began"
-            assert client.until(lambda: client.turns != turns and ">active<" not in client.html)
+            assert client.until(lambda: ">active<" not in client.html)
             client.press("Pause")
-            assert client.until(lambda: "1 x" in client.html, 10.0), "it goes on"
+            assert client.until(lambda: client.places["/world/robot"][0] > place[0] - 0.1, 60.0), "it goes on"
             client.close()
         finally:
             process.send_signal(signal.SIGINT)

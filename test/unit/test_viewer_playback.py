@@ -14,11 +14,14 @@ pytest.importorskip("rclpy")
 
 from geometry_msgs.msg import Twist
 from helpers.topic_bag import ACTIVE, AHEAD, RATE, SECONDS, SWITCHED, TRIPPED, ns, story, write
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from robot_policies.cli.main import main
 from robot_policies.exceptions import RecordingError
-from robot_policies.nodes.viewer_bag import TopicBag, newest_before, sampled
+from robot_policies.nodes.conversions import set_stamp
+from robot_policies.nodes.viewer_bag import TopicBag, first_stamp, newest_before, sampled
 from robot_policies.nodes.viewer_inputs import NOBODY
 from robot_policies.nodes.viewer_playback import LONGEST, Playback
 from robot_policies.nodes.viewer_player import Mark, PlayPressed, Sought, SpeedChosen, Stepped
@@ -172,6 +175,24 @@ def test_in_lockstep_the_time_is_the_robots(tmp_path: Path) -> None:
     assert playback.inputs.joints()["hip"] == pytest.approx(6.0, abs=CYCLE)
     assert playback.now_ns() == ns(6.0)
     assert playback.facts.rate("robot_node") == pytest.approx(200.0)
+
+
+def test_in_lockstep_the_states_tell_the_time_where_the_clock_was_found_late(tmp_path: Path) -> None:
+    write(tmp_path, story(), lockstep=True, clock_from=3.0)
+    playback = Playback(TopicBag(tmp_path))
+    assert playback.bag.length == pytest.approx(SECONDS)
+    playback.seek(1.0)
+    assert playback.inputs.joints()["hip"] == pytest.approx(1.0, abs=CYCLE) and playback.inputs.mode == "stand"
+
+
+def test_a_stamp_is_read_of_the_bytes() -> None:
+    message = JointState(name=["hip"])
+    set_stamp(message.header.stamp, 7_000_000_009)
+    data = serialize_message(message)
+    assert first_stamp(data) == 7_000_000_009
+    big = b"\0\0\0\0" + (7).to_bytes(4, "big") + (9).to_bytes(4, "big")
+    assert first_stamp(big) == 7_000_000_009
+    assert first_stamp(data[:11]) == 0
 
 
 def test_a_robot_of_a_namespace(tmp_path: Path) -> None:
