@@ -34,11 +34,13 @@ ENTRY_POINTS = {
         "replay = robot_policies.cli.replay",
         "report = robot_policies.cli.report",
         "export = robot_policies.cli.export",
+        "view = robot_policies.cli.view",
         "doctor = robot_policies.cli.doctor",
         "bench = sim2real.benchmark.command",
         "eval = sim2real.evaluation.command",
         "faults = sim2real.faults.command",
         "firmware = sim2real.firmware.command",
+        "golden = sim2real.evaluation.golden_command",
         "train = sim2real.training.command",
     ],
     "robot_policies.robots": [

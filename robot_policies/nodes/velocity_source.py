@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from geometry_msgs.msg import Twist, TwistStamped
@@ -34,9 +35,11 @@ class VelocitySource:
         other_at: when somebody else's newest message came (monotonic [s]), -inf before the first.
     """
 
-    def __init__(self, node: Node, stamped: bool = True, frame: str = "base_link") -> None:
-        """Make both ends of ``cmd_vel``: TwistStamped, or Twist unless ``stamped``."""
-        self._stamped, self._frame = stamped, frame
+    def __init__(
+        self, node: Node, stamped: bool = True, frame: str = "base_link", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Make both ends of ``cmd_vel``: TwistStamped, or Twist unless ``stamped``; receipts are timed by ``clock``."""
+        self._stamped, self._frame, self._clock = stamped, frame, clock
         self.newest: tuple[float, Velocity] | None = None
         self.other_at = -math.inf
         self._own: deque[Key] = deque(maxlen=OWN)
@@ -57,23 +60,28 @@ class VelocitySource:
         self._own.append(_key(sent))
         self._publisher.publish(sent)
 
+    def forget(self) -> None:
+        """Forget what was heard, as another time of a recording comes."""
+        self.newest, self._stamp_ns = None, 0
+        self._times.clear()
+
     def age(self, now_ns: int) -> float | None:
         """Return how old the newest command is at ``now_ns`` by its stamp, else since its receipt [s]; None: none."""
         if self.newest is None:
             return None
-        since = time.monotonic() - self.newest[0]
+        since = self._clock() - self.newest[0]
         return since if since > FRESH or not self._stamp_ns else (now_ns - self._stamp_ns) * 1e-9
 
     def rate(self) -> float | None:
         """Return how often commands come [Hz], over the last ones; None where they do not."""
-        if len(self._times) < 2 or time.monotonic() - self._times[-1] > FRESH:
+        if len(self._times) < 2 or self._clock() - self._times[-1] > FRESH:
             return None
         span = self._times[-1] - self._times[0]
         return (len(self._times) - 1) / span if span > 0.0 else None
 
     def _hear(self, message: Any) -> None:
         key = _key(message)
-        now = time.monotonic()
+        now = self._clock()
         self.newest = now, Velocity(*key[1:])
         self._stamp_ns = key[0]
         self._times.append(now)

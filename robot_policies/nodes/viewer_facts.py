@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -24,12 +25,18 @@ class Facts:
         nodes: values by node name, with ``message`` and ``hardware_id`` beside them.
     """
 
-    def __init__(self, namespace: str) -> None:
-        """Listen for nodes of ``namespace``, such as ``/`` or ``/r1``."""
+    def __init__(self, namespace: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Listen for nodes of ``namespace``, such as ``/`` or ``/r1``; ``clock`` says when something is heard [s]."""
+        self._clock = clock
         self._prefix = namespace.rstrip("/") + "/"
         self.nodes: dict[str, dict[str, Any]] = {}
         self._heard: dict[str, float] = {}
         self._counts: dict[str, deque[tuple[int, int]]] = {}
+
+    def forget(self) -> None:
+        """Forget everything, as another time of a recording comes."""
+        for kept in (self.nodes, self._heard, self._counts):
+            kept.clear()
 
     @property
     def robot(self) -> dict[str, Any]:
@@ -49,14 +56,14 @@ class Facts:
                 continue  # another namespace's
             values = {**diagnostics.read(status), "message": status.message, "hardware_id": status.hardware_id}
             self.nodes[name] = values
-            self._heard[name] = time.monotonic()
+            self._heard[name] = self._clock()
             count = values.get(COUNTERS.get(name, ""))
             if isinstance(count, int):
                 self._counts.setdefault(name, deque(maxlen=WINDOW)).append((to_ns(message.header.stamp), count))
 
     def alive(self, node: str) -> bool:
         """Return whether ``node`` told something lately."""
-        return time.monotonic() - self._heard.get(node, -math.inf) < SILENT
+        return self._clock() - self._heard.get(node, -math.inf) < SILENT
 
     def rate(self, node: str) -> float | None:
         """Return how often ``node`` cycles or ticks [Hz, on the robot's clock]; None: unknown."""

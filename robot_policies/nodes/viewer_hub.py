@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Iterable
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -59,19 +61,35 @@ class ViewerNode(Node):
         """Return the time by which ages are told [ns]; the robot's in lockstep."""
         return int(self.get_clock().now().nanoseconds)
 
+    def clock(self) -> float:
+        """Return the time by which it counts what is heard as fresh [s]."""
+        return time.monotonic()
+
+    def serve(self, events: Iterable[object], now: float) -> None:
+        """Carry what browsers ask for at ``now`` (monotonic [s]) to the robot, and go on with what is under way."""
+        for event in events:
+            self.act(event, now)
+        self.robot.poll(now)
+        self.walk.step()
+        self.pad.step(now)
+
+    def played(self) -> str:
+        """Return where in a recording this is; "", as it is now."""
+        return ""
+
     def say(self, text: str) -> None:
         """Show ``text`` on the page until something else is said."""
         self.note = text
 
-    def act(self, event: Pressed | Held | Released, now: float) -> None:
+    def act(self, event: object, now: float) -> None:
         """Do what a browser asks for."""
         if isinstance(event, Held):
             self.pad.held(event.client, event.velocity, now)
         elif isinstance(event, Released):
             self.pad.released(event.client)
-        elif event.request == "walk":
+        elif isinstance(event, Pressed) and event.request == "walk":
             self.walk.begin()
-        else:
+        elif isinstance(event, Pressed):
             self.walk.cancel(event.request)
             self.robot.call(event.request)
 

@@ -28,12 +28,15 @@ from robot_policies.nodes.viewer_urdf import Urdf, parse_urdf
 from robot_policies.robots.robot import GroundShape
 from robot_policies.types import Array, DepthImage, owned
 
+Clock = Callable[[], float]
 FRESH = 1.0  # [s] after which something that is not heard any more does not count
 TIMES = 10  # texts over which the speed of the robot's clock is taken
 UPRIGHT = owned([1.0, 0.0, 0.0, 0.0])
 # Not only the newest, for the plots: what comes between two looks of the viewer, and while it gets no time for 0.15 s.
 SAMPLED = QoSProfile(depth=32, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 DEPTH, SENT = "depth", "joint_command_sent"
+NOBODY = "no robot node"
+SWITCHES = 64  # of policies, that are kept
 
 
 class ViewerInputs:
@@ -44,17 +47,21 @@ class ViewerInputs:
         urdf, ground: the newest description and ground, None before the first.
         watched: whether anybody looks; the history is kept only then.
         history: targets and positions of the joints.
+        commanding: name of the policy that commands, or ``stand``; "" while none does.
+        switches: who commanded from when on [s, of the clock], oldest first.
     """
 
-    def __init__(self, node: Node, depth_topic: str, say: Callable[[str], None]) -> None:
-        """Hear everything; ``say`` is told what cannot be shown."""
-        self._node, self._say = node, say
-        self.mode = "no robot node"
+    def __init__(self, node: Node, depth_topic: str, say: Callable[[str], None], clock: Clock = time.monotonic) -> None:
+        """Hear everything; ``say`` is told what cannot be shown, ``clock`` says when something is heard [s]."""
+        self._node, self._say, self._clock = node, say, clock
+        self.mode = NOBODY
+        self.commanding = ""
+        self.switches: deque[tuple[float, str]] = deque(maxlen=SWITCHES)
         self.urdf: Urdf | None = None
         self.ground: GroundShape | None = None
         self._height: StandingHeight | None = None
         self._newest: dict[str, tuple[float, Any]] = {}
-        self._start: tuple[float, float] | None = None
+        self.start: tuple[float, float] | None = None  # where the robot was first seen [m]
         self._times: deque[tuple[float, int]] = deque(maxlen=TIMES)
         self.watched = False
         self.history = JointHistory(())
@@ -64,13 +71,22 @@ class ViewerInputs:
         node.create_subscription(JointState, SENT, self._keep(SENT), SAMPLED)
         node.create_subscription(Image, depth_topic, self._keep(DEPTH), BEST_EFFORT)
         node.create_subscription(String, "robot_mode", self._on_mode, LATCHED)
+        node.create_subscription(String, "commanding_policy", self._on_commanding, LATCHED)
         node.create_subscription(String, "robot_description", self._on_description, LATCHED)
         node.create_subscription(MarkerArray, "ground", self._on_ground, LATCHED)
+
+    def forget(self) -> None:
+        """Forget what was heard but for the robot's looks and its ground, as another time of a recording comes."""
+        self.mode, self.commanding = NOBODY, ""
+        self._newest.clear()
+        self._times.clear()
+        self.switches.clear()
+        self.history = JointHistory(self.history.names)
 
     def fresh(self, topic: str) -> Any:
         """Return the newest message of ``topic``, or None where none came lately."""
         heard, message = self._newest.get(topic, (-math.inf, None))
-        return message if time.monotonic() - heard < FRESH else None
+        return message if self._clock() - heard < FRESH else None
 
     def age(self, topic: str, now_ns: int) -> float | None:
         """Return how old what ``topic`` says is at ``now_ns`` by its stamp [s]; None where nothing came lately."""
@@ -115,8 +131,8 @@ class ViewerInputs:
         if truth is None:
             return None
         here = truth.pose.pose.position.x, truth.pose.pose.position.y
-        self._start = self._start or here
-        return math.dist(here, self._start)
+        self.start = self.start or here
+        return math.dist(here, self.start)
 
     def time_factor(self, now: float) -> float | None:
         """Return how fast the robot's clock runs beside this machine's; None: no states come."""
@@ -134,13 +150,13 @@ class ViewerInputs:
 
     def _keep(self, topic: str) -> Any:
         def callback(message: Any) -> None:
-            self._newest[topic] = (time.monotonic(), message)
+            self._newest[topic] = (self._clock(), message)
 
         return callback
 
     def _on_joints(self, message: JointState) -> None:
         """Keep a state, and sample it with the target that went out before it."""
-        self._newest["joint_states"] = (time.monotonic(), message)
+        self._newest["joint_states"] = (self._clock(), message)
         if list(message.name) != list(self.history.names):
             self.history = JointHistory(message.name)
         stamp = to_ns(message.header.stamp) * 1e-9
@@ -149,6 +165,10 @@ class ViewerInputs:
 
     def _on_mode(self, message: String) -> None:
         self.mode = message.data
+
+    def _on_commanding(self, message: String) -> None:
+        self.commanding = message.data
+        self.switches.append((self._clock(), message.data))
 
     def _on_description(self, message: String) -> None:
         try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from robot_policies.nodes.viewer_hub import ViewerNode
 from robot_policies.nodes.viewer_inputs import DEPTH, FRESH
 from robot_policies.nodes.viewer_page import Page
 from robot_policies.nodes.viewer_report import events, numbers
+from robot_policies.nodes.viewer_source import Source
 from robot_policies.nodes.viewer_text import Status, Velocity3
 from robot_policies.nodes.viewer_urdf import Urdf
 from robot_policies.robots.robot import GroundShape
@@ -22,11 +22,11 @@ DEPTH_PERIOD = 0.1  # [s]
 class Loop:
     """One viewer and its page."""
 
-    def __init__(self, node: ViewerNode, page: Page) -> None:
+    def __init__(self, node: Source, page: Page) -> None:
         self._node, self._page = node, page
         self._robot: Urdf | None = None
         self._ground: GroundShape | None = None
-        self._history = node.inputs.history
+        self._joints: tuple[str, ...] = ()
         self._due: dict[str, float] = {}
         self._depth_ns = -1
 
@@ -37,11 +37,7 @@ class Loop:
     def step(self, now: float) -> None:
         """Do what is due at ``now`` (monotonic [s])."""
         node, page = self._node, self._page
-        for event in page.events():
-            node.act(event, now)
-        node.robot.poll(now)
-        node.walk.step()
-        node.pad.step(now)
+        node.serve(page.events(), now)
         self._show_world()
         node.inputs.watched = page.watched()
         if not node.inputs.watched:
@@ -49,11 +45,11 @@ class Loop:
         if self._robot is not None and self._is_due("picture", now, node.period):
             page.pose(node.inputs.joints(), *node.inputs.base())
         if self._is_due("words", now, WORDS_PERIOD):
-            page.tell(self._status(now))
+            page.tell(self._status())
         if self._is_due("more", now, MORE_PERIOD):
             page.tell_more(numbers(node), events(node))
         if self._is_due("plot", now, PLOT_PERIOD):
-            page.plot(self._history)
+            page.plot(node.inputs.history)
         if self._is_due("depth", now, DEPTH_PERIOD):
             self._show_depth()
 
@@ -63,37 +59,45 @@ class Loop:
         if inputs.urdf is not None and inputs.urdf is not self._robot:
             self._robot = inputs.urdf
             page.show_robot(inputs.urdf)
-        if inputs.history is not self._history:
-            self._history = inputs.history
-            page.offer_joints(inputs.history.names)
+        if inputs.history.names != self._joints:
+            self._joints = inputs.history.names
+            page.offer_joints(self._joints)
         if inputs.ground is not None and inputs.ground is not self._ground:
             self._ground = inputs.ground
             page.show_ground(inputs.ground)
 
     def _show_depth(self) -> None:
         image = self._node.inputs.depth()
+        if self._depth_ns >= 0 and self._node.inputs.fresh(DEPTH) is None:
+            self._depth_ns = -1
+            self._page.show_no_depth()
         if image is not None and image[0] != self._depth_ns:
             self._depth_ns = image[0]
             self._page.show_depth(image[1], self._node.inputs.age(DEPTH, self._node.now_ns()))
 
-    def _status(self, now: float) -> Status:
-        node = self._node
+    def _status(self) -> Status:
+        node, told = self._node, self._node.facts.policy
         return Status(
             robot=str(node.facts.robot.get("hardware_id") or (self._robot.name if self._robot else "")),
             mode=node.inputs.mode,
-            asked=self._asked(now),
+            asked=self._asked(),
             measured=node.inputs.velocity(),
             distance=node.inputs.distance(),
-            time_factor=node.inputs.time_factor(now),
+            time_factor=node.inputs.time_factor(node.clock()),
             # The robot node says its mode and, behind a colon and a space, the trips that are latched.
             why=str(node.facts.robot.get("message", "")).partition(": ")[2],
             note=node.note,
-            policy=str(node.facts.policy.get("policy", "")),
+            policy=str(told.get("policy", "")),
+            policies=tuple(str(name) for name in told.get("policies", ())),
+            commanding=node.inputs.commanding,
+            wanted=str(told.get("wanted", "")),
+            why_not=str(told.get("why", "")),
+            played=node.played(),
         )
 
-    def _asked(self, now: float) -> Velocity3 | None:
+    def _asked(self) -> Velocity3 | None:
         newest = self._node.velocity.newest
-        return newest[1] if newest is not None and now - newest[0] < FRESH else None
+        return newest[1] if newest is not None and self._node.clock() - newest[0] < FRESH else None
 
     def _is_due(self, what: str, now: float, period: float) -> bool:
         if now < self._due.get(what, -math.inf):

@@ -14,6 +14,7 @@ from rclpy.executors import SingleThreadedExecutor
 
 from robot_policies.nodes.runtime import Spinner, Stop, run
 from robot_policies.nodes.viewer_browser import open_browser
+from robot_policies.nodes.viewer_controls import Controls
 from robot_policies.nodes.viewer_hub import ViewerNode
 from robot_policies.nodes.viewer_loop import Loop
 from robot_policies.nodes.viewer_page import Page, PageUnavailable, first_free
@@ -41,7 +42,7 @@ def main(args: Sequence[str] | None = None) -> int:
 def _main(stop: Stop) -> None:
     node = ViewerNode()
     port = first_free(node.host, node.port, PORTS)
-    page = Page(node.host, port, node.ranges, node.depth_range)
+    page = Page(node.host, port, lambda gui, put: Controls(gui, node.ranges, put), node.depth_range)
     taken = "" if port == node.port else f" (port {node.port} is taken; viewer_port:=PORT chooses another)"
     sys.stdout.write(f"viewer: {page.address}{taken}\n")
     sys.stdout.flush()

@@ -6,15 +6,14 @@ import contextlib
 import io
 import queue
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from robot_policies.exceptions import ResourceError, expected
-from robot_policies.nodes.velocity_ranges import VelocityRanges
 from robot_policies.nodes.viewer_charts import Charts
-from robot_policies.nodes.viewer_controls import Controls, Held, Pressed, Released
+from robot_policies.nodes.viewer_controls import Released
 from robot_policies.nodes.viewer_depth import coloured
 from robot_policies.nodes.viewer_plots import JointHistory
 from robot_policies.nodes.viewer_scene import Scene
@@ -69,16 +68,20 @@ def first_free(host: str, port: int, tries: int) -> int:
     raise errors[0]
 
 
+# Puts what a person can ask for at the present place of the page (``gui``), and what they do into ``put``.
+AddControls = Callable[[Any, Callable[[object], None]], object]
+
+
 class Page:
     """One page, served from threads of viser's own; what browsers do is read with ``events``."""
 
-    def __init__(self, host: str, port: int, ranges: VelocityRanges, depth_range: tuple[float, float]) -> None:
+    def __init__(self, host: str, port: int, controls: AddControls, depth_range: tuple[float, float]) -> None:
         """Serve at ``http://host:port``. Raises ``PageUnavailable``.
 
         Args:
             host: address to listen on.
             port: exactly this one.
-            ranges: what the pad may ask for.
+            controls: adds the buttons.
             depth_range: distances [m] at the ends of the depth image's scale.
         """
         free_port(host, port)
@@ -93,9 +96,9 @@ class Page:
             raise PageUnavailable(expected(f"viewer: {host}:{port}", "taken", "another port, or viewer:=false"))
         self.address = f"http://{host}:{port}"
         self._depth_range = depth_range
-        self._events: queue.SimpleQueue[Pressed | Held | Released] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._scene = Scene(self._server)
-        self._build(ranges)
+        self._build(controls)
         self._server.on_client_disconnect(self._gone)
         self._server.flush()
 
@@ -103,7 +106,7 @@ class Page:
         """Return whether anybody looks; nothing has to be sent otherwise."""
         return bool(self._server.get_clients())
 
-    def events(self) -> list[Pressed | Held | Released]:
+    def events(self) -> list[object]:
         """Return what browsers did since the last call, in their order."""
         events = []
         with contextlib.suppress(queue.Empty):
@@ -145,11 +148,16 @@ class Page:
         self._depth.image = coloured(image.depth, near, far)
         height, width = image.depth.shape
         _change(self._depth_words, depth_html(near, far, age, (height, width)))
-        for handle in (self._depth, self._depth_words):
-            if not handle.visible:
-                handle.visible = True
-        if self._no_depth.visible:
-            self._no_depth.visible = False
+        self._show_image(True)
+
+    def show_no_depth(self) -> None:
+        """Say that no image comes, in place of the last one."""
+        self._show_image(False)
+
+    def _show_image(self, there: bool) -> None:
+        for handle, visible in ((self._depth, there), (self._depth_words, there), (self._no_depth, not there)):
+            if handle.visible != visible:
+                handle.visible = visible
 
     def plot(self, history: JointHistory) -> None:
         """Show the newest seconds of the joints that were chosen."""
@@ -160,13 +168,13 @@ class Page:
         with contextlib.redirect_stdout(io.StringIO()):
             self._server.stop()
 
-    def _build(self, ranges: VelocityRanges) -> None:
+    def _build(self, controls: AddControls) -> None:
         gui = self._server.gui
         gui.configure_theme(show_logo=False, show_share_button=False)
         gui.main_panel.dock_right()
         gui.main_panel.set_width(CONTROL_WIDTH)
         self._status = gui.add_html(status_html(EMPTY))
-        Controls(gui, ranges, self._events.put)
+        controls(gui, self._events.put)
         with gui.add_folder("Inputs and timing"):
             self._numbers = gui.add_html("")
         with gui.add_folder("Modes and trips"):

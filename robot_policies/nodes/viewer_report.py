@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from robot_policies.nodes.viewer_hub import ViewerNode
 from robot_policies.nodes.viewer_inputs import DEPTH
+from robot_policies.nodes.viewer_source import Source
 from robot_policies.nodes.viewer_text import Event, Numbers
 
 # node, key of its diagnostics, what it is
@@ -19,7 +19,7 @@ TIMINGS = (
 )
 
 
-def numbers(node: ViewerNode) -> Numbers:
+def numbers(node: Source) -> Numbers:
     """Return what the stack measures, as far as it is told."""
     facts, now_ns = node.facts, node.now_ns()
     inputs = [
@@ -39,15 +39,18 @@ def numbers(node: ViewerNode) -> Numbers:
     return Numbers(inputs, timings, counts)
 
 
-def events(node: ViewerNode) -> list[Event]:
-    """Return the changes of the mode and the trips that the robot node told."""
+def events(node: Source) -> list[Event]:
+    """Return the changes of the mode and the trips that the robot node told, and who of two policies commanded."""
     robot, now_ns = node.facts.robot, node.now_ns()
     changes = [Event((now_ns - stamp) * 1e-9, str(mode)) for mode, stamp in robot.get("modes", [])]
     trips = [
         Event((now_ns - trip["stamp_ns"]) * 1e-9, f"trip {trip['name']} in {trip['mode']}: {trip['detail']}", trip=True)
         for trip in robot.get("trips", [])
     ]
-    return changes + trips
+    if len(node.facts.policy.get("policies", ())) < 2:
+        return changes + trips  # one policy: it commands as the mode says
+    here = node.clock()
+    return [*changes, *trips, *(Event(here - at, f"{name} commands") for at, name in node.inputs.switches if name)]
 
 
 def _number(values: dict[str, Any], key: str) -> float | None:

@@ -12,6 +12,8 @@ Velocity3 = tuple[float, float, float]
 
 MODE_COLOURS = {"active": "#2f9e44", "stand": "#1971c2", "damping": "#e8890c", "landing": "#e03131"}
 OTHER_MODE = "#868e96"
+WARNING = "#d9480f"
+STAND = "stand"  # what commands where a policy that cannot see says so
 ASKED, MEASURED, ALARM = "#1c7ed6", "#2f9e44", "#e03131"  # arrows and numbers have the same colours
 SHOWN = 7  # lines of the history
 TABLE = "width:100%;border-collapse:collapse"
@@ -33,6 +35,11 @@ class Status:
     why: str = ""  # the trips that are latched
     note: str = ""  # the last answer of a service
     policy: str = ""
+    policies: tuple[str, ...] = ()  # that take turns, the main one first; empty where nobody says
+    commanding: str = ""  # who of them does, or "stand"; "" while none does
+    wanted: str = ""  # who is to command
+    why_not: str = ""  # why that one does not, or does so blind
+    played: str = ""  # where in a recording this is; "" as it is now
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ def status_html(status: Status) -> str:
         _row(_dot(MEASURED) + "measured", *_velocity(status.measured)),
     ]
     clock = "no states" if status.time_factor is None else f"{status.time_factor:.2f} &times; real time"
+    clock = html.escape(status.played) or clock
     distance = "" if status.distance is None else f"{status.distance:.1f} m gone &middot; "
     names = " &middot; ".join(html.escape(name) for name in (status.robot, status.policy) if name)
     return (
@@ -69,10 +77,29 @@ def status_html(status: Status) -> str:
         f"<span style='padding:2px 11px;border-radius:6px;background:{colour};color:white;font-weight:600;"
         f"font-size:15px'>{html.escape(status.mode)}</span>"
         f"<span style='{MUTED};padding-left:9px'>{names}</span>"
-        f"<table style='{TABLE};margin-top:7px'>{''.join(rows)}</table>"
+        f"{policies_html(status)}<table style='{TABLE};margin-top:7px'>{''.join(rows)}</table>"
         f"<div style='{MUTED}'>{distance}{clock}</div>"
         f"<div style='color:{ALARM};font-weight:600'>{html.escape(status.why)}</div>"
         f"<div>{html.escape(status.note) or '&nbsp;'}</div></div>"
+    )
+
+
+def policies_html(status: Status) -> str:
+    """Return which of two policies commands, and why not the one that is wanted; "" where there is one alone."""
+    names = [*status.policies, *([STAND] if status.commanding == STAND else [])]
+    if len(names) < 2:
+        return ""
+    chips = []
+    for name in names:
+        commands = name == status.commanding
+        look = f"background:{OTHER_MODE if name == STAND else ASKED};color:white;font-weight:600" if commands else MUTED
+        said = f"{html.escape(name)}{' commands' if commands else ''}"
+        chips.append(f"<span style='padding:1px 8px;border-radius:6px;{look}'>{said}</span>")
+    note = f"{status.wanted} is wanted" if status.wanted not in ("", status.commanding) else ""
+    note = ": ".join(part for part in (note, status.why_not) if part) if status.commanding else ""
+    return (
+        f"<div style='margin-top:6px'>{''.join(chips)}</div>"
+        f"<div style='color:{WARNING};font-weight:600'>{html.escape(note)}</div>"
     )
 
 

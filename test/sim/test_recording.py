@@ -7,11 +7,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -211,3 +213,42 @@ def test_a_run_that_is_not_to_be_recorded_is_not(tmp_path: Path) -> None:
     done = cli(*WALK, "--seconds", 0.5, "--no-record", XDG_DATA_HOME=str(tmp_path))
     assert done.returncode == 0 and "recorded:" not in done.stdout
     assert not (tmp_path / "robot_policies").exists()
+
+
+def test_a_recording_is_shown_on_the_viewers_page(recorded: Path) -> None:
+    pytest.importorskip("viser")
+    from helpers.page_client import PageClient
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    line = [*CLI, "view", str(recorded), "--no-browser", "--port", str(port)]
+    with subprocess.Popen(line, env=environment(free_domain()), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == f"viewer: http://127.0.0.1:{port}\n"
+            client = PageClient(port)
+            assert client.until(lambda: "recorded, " in client.html and client.places.get("/world/robot"), 60.0)
+            client.set("Step", "+1 tick")
+            assert client.until(lambda: "paused" in client.html)
+            length = float(client.html.partition(" of ")[2].partition(" s,")[0])
+            client.set("Time [s]", length - 1.6)
+            wanted = (f"{length - 1.6:.2f} of", ">active<", "+0.60", "go2_walk")
+            assert client.until(lambda: all(text in client.html for text in wanted)), client.html
+            assert client.until(lambda: _plotted(client))
+            place = client.places["/world/robot"]
+            _, target, position, *_ = _plotted(client)[0]["data"]
+            assert np.ptp(position) > 0.05 and np.nanmax(np.abs(target - position)) > 0.01, "it walks"
+            client.set("Time [s]", 0.1)
+            assert client.until(lambda: client.places["/world/robot"][0] < place[0] - 0.5), "back where it began"
+            assert client.until(lambda: "recorded, 0.10 of" in client.html)
+            client.press("Pause")
+            assert client.until(lambda: client.places["/world/robot"][0] > place[0] - 0.1, 60.0), "it goes on"
+            client.close()
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(30.0) == 130
+
+
+def _plotted(client: Any) -> list[Any]:
+    charts = [props for props in client.shown("GuiUplotMessage") if props["visible"]]
+    return [chart for chart in charts if len(chart["data"][0]) > 20]

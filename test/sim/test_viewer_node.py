@@ -20,7 +20,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("viser")
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TwistStamped
 from helpers.node_process import Probe, command, free_domain, run_to_end, running
 from helpers.page_client import PageClient
@@ -88,6 +88,7 @@ class Robot:
         node.create_service(SetBool, "arm", self._service("arm"))
         self.description.publish(String(data=urdf))
         self.mode.publish(String(data="active"))
+        self.commanding = node.create_publisher(String, "commanding_policy", LATCHED)
 
     def _service(self, name: str) -> Any:
         def callback(request: Any, response: Any) -> Any:
@@ -177,6 +178,13 @@ def test_mode_and_velocities_are_told_and_what_comes_from_outside_is_escaped(pro
         assert "not ours" not in client.html
         assert "+0.80" not in client.html, "a command that comes no more is not shown"
         assert "2.0 m gone" in client.html
+        values = [
+            KeyValue(key=key, value=value) for key, value in (("policies", '["sees", "blind"]'), ("wanted", "sees"))
+        ]
+        robot.diagnostics.publish(DiagnosticArray(status=[DiagnosticStatus(name="/policy_node", values=values)]))
+        robot.commanding.publish(String(data="blind"))
+        assert robot.until(client, lambda: "blind commands" in client.html, hip=0.1, x=3.0)
+        assert robot.until(client, lambda: "sees is wanted" in client.html, hip=0.1, x=3.0)
 
 
 def test_without_anybody_who_locates_it_the_robot_stands_on_its_lowest_part(probe: Probe, domain: int) -> None:
@@ -339,6 +347,8 @@ def test_a_depth_image_is_shown_in_colours_with_its_scale(probe: Probe, domain: 
         assert "&ge; 3.0 m" in client.html
         image.encoding = "rgb8"
         assert robot.until(client, lambda: shown() and "depth encoding; found rgb8" in client.html, hip=0.0)
+        images = client.shown("GuiImageMessage")
+        assert robot.until(client, lambda: not images[0]["visible"], hip=0.0), "one that is old is not shown as new"
 
 
 def test_targets_and_positions_are_plotted_of_the_joints_that_are_chosen(probe: Probe, domain: int) -> None:

@@ -13,7 +13,6 @@ pytest.importorskip("rclpy")
 from geometry_msgs.msg import Twist, TwistStamped
 from helpers.node_process import Probe, free_domain
 
-from robot_policies.nodes import velocity_source
 from robot_policies.nodes.runtime import RELIABLE
 from robot_policies.nodes.velocity_ranges import Velocity
 from robot_policies.nodes.velocity_source import VelocitySource
@@ -63,11 +62,10 @@ def test_the_message_carries_velocity_stamp_and_frame(probe: Probe) -> None:
     assert (twist.linear.x, twist.linear.y, twist.angular.z) == FORWARD
 
 
-def test_age_and_rate(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = VelocitySource(probe.node)
-    assert (source.age(0), source.rate()) == (None, None)
+def test_age_and_rate(probe: Probe) -> None:
     now = 100.0
-    monkeypatch.setattr(velocity_source.time, "monotonic", lambda: now)
+    source = VelocitySource(probe.node, clock=lambda: now)
+    assert (source.age(0), source.rate()) == (None, None)
     message = TwistStamped()
     for k in range(10):
         now = 100.0 + 0.05 * k

@@ -18,6 +18,7 @@ from robot_policies.nodes.viewer_text import (
     depth_html,
     history_html,
     numbers_html,
+    policies_html,
     status_html,
 )
 
@@ -42,9 +43,34 @@ def test_the_status_names_everything_with_its_unit() -> None:
     assert "no states" in status_html(Status("", "stand", None, None, None, None))
 
 
+def of_two(**more: str) -> str:
+    return status_html(Status("go2", "active", None, None, None, None, policies=("sees", "blind"), **more))  # type: ignore[arg-type]
+
+
+def test_of_two_policies_the_one_that_commands_is_marked_and_why_not_the_other() -> None:
+    assert "sees commands" in of_two(commanding="sees", wanted="sees")
+    assert " wanted" not in of_two(commanding="sees", wanted="sees")
+    text = of_two(commanding="blind", wanted="sees", why_not="depth: no image")
+    assert "blind commands" in text and "sees commands" not in text and "sees is wanted: depth: no image" in text
+    assert "stand commands" in of_two(commanding="stand", wanted="sees", why_not="depth: no image")
+    blind = of_two(commanding="sees", wanted="sees", why_not="it does not see")
+    assert "it does not see" in blind and " wanted" not in blind
+    inactive = of_two(wanted="sees", why_not="depth: no image")
+    assert "commands" not in inactive and "no image" not in inactive and ">sees<" in inactive
+    alone = status_html(Status("go2", "active", None, None, None, None, policy="a", policies=("a",), commanding="a"))
+    assert "commands" not in alone
+
+
+def test_a_recording_says_where_it_is_in_place_of_the_clock() -> None:
+    assert "no states" not in of_two(played="recorded, 1.00 of 2.00 s, paused")
+    assert "1.00 of 2.00 s" in of_two(played="recorded, 1.00 of 2.00 s, paused")
+
+
 def test_nothing_from_the_wire_is_taken_for_html() -> None:
     texts = [
         status_html(Status(EVIL, EVIL, None, None, None, None, EVIL, EVIL, EVIL)),
+        of_two(commanding=EVIL, wanted=EVIL + "2", why_not=EVIL, played=EVIL),
+        policies_html(Status("", "", None, None, None, None, policies=(EVIL, "b"), commanding="b")),
         history_html([Event(1.0, EVIL)]),
         numbers_html(Numbers([], [], {EVIL: 1})),
     ]

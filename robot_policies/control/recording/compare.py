@@ -1,4 +1,4 @@
-"""Two values, bit by bit: where they first differ."""
+"""Two values, bit by bit: where they first differ. Golden runs, which other processors replay, allow a rounding."""
 
 from __future__ import annotations
 
@@ -14,6 +14,24 @@ WALL_TIME = {"durations_ns"}  # fields that are measured, and not computed
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """By how much two numbers may differ, as a share of the recorded one, or of 1 where that is larger."""
+
+    single: float = 0.0  # float32
+    double: float = 0.0  # float64
+
+    def allows(self, recorded: Any, found: Any) -> Any:
+        """Return which of the numbers are near enough; both are of one floating type."""
+        share = self.double if np.asarray(recorded).dtype.itemsize == 8 else self.single
+        with np.errstate(invalid="ignore"):
+            near = np.abs(np.subtract(found, recorded)) <= share * np.maximum(1.0, np.abs(recorded))
+        return near if share else np.zeros_like(near)
+
+
+EXACT = Rounding()
+
+
+@dataclass(frozen=True)
 class Difference:
     """One place in which two values differ."""
 
@@ -25,15 +43,15 @@ class Difference:
         return f"{self.field}: recorded {_text(self.recorded)}, now {_text(self.found)}"
 
 
-def first_difference(recorded: Any, found: Any, field: str = "") -> Difference | None:
+def first_difference(recorded: Any, found: Any, field: str = "", rounding: Rounding = EXACT) -> Difference | None:
     """Return the first place, in the order of the fields, in which the values differ; None where every bit is equal.
 
-    NaN equals a NaN of the same bits, and -0.0 is not 0.0.
+    NaN equals a NaN of the same bits, and -0.0 is not 0.0, unless ``rounding`` allows more.
     """
     if recorded is found:
         return None
     if isinstance(recorded, np.ndarray) and isinstance(found, np.ndarray):
-        return _arrays(recorded, found, field)
+        return _arrays(recorded, found, field, rounding)
     if dataclasses.is_dataclass(recorded) and type(recorded) is type(found):
         names = [item.name for item in dataclasses.fields(recorded) if item.name not in WALL_TIME]
         pairs = [(_join(field, name), getattr(recorded, name), getattr(found, name)) for name in names]
@@ -46,24 +64,30 @@ def first_difference(recorded: Any, found: Any, field: str = "") -> Difference |
             return Difference(field, recorded, found)
         pairs = [(f"{field}[{i}]", one, other) for i, (one, other) in enumerate(zip(recorded, found, strict=True))]
     else:
-        return None if _same(recorded, found) else Difference(field, recorded, found)
-    return next((d for d in (first_difference(one, other, name) for name, one, other in pairs) if d is not None), None)
+        return None if _same(recorded, found, rounding) else Difference(field, recorded, found)
+    found_first = (first_difference(one, other, name, rounding) for name, one, other in pairs)
+    return next((difference for difference in found_first if difference is not None), None)
 
 
-def _arrays(recorded: np.ndarray[Any, Any], found: np.ndarray[Any, Any], field: str) -> Difference | None:
+def _arrays(
+    recorded: np.ndarray[Any, Any], found: np.ndarray[Any, Any], field: str, rounding: Rounding
+) -> Difference | None:
     if recorded.shape != found.shape or recorded.dtype != found.dtype:
         return Difference(f"{field} (size)", f"{recorded.dtype}{recorded.shape}", f"{found.dtype}{found.shape}")
     one, other = (np.frombuffer(a.tobytes(), np.uint8).reshape(-1, a.dtype.itemsize) for a in (recorded, found))
-    away = np.flatnonzero((one != other).any(axis=1))
+    apart = (one != other).any(axis=1)
+    if recorded.dtype.kind == "f" and apart.any():
+        apart &= ~rounding.allows(recorded, found).reshape(-1)
+    away = np.flatnonzero(apart)
     if not away.size:
         return None
     index = np.unravel_index(int(away[0]), recorded.shape)
     return Difference(f"{field}[{', '.join(str(i) for i in index)}]", recorded[index], found[index])
 
 
-def _same(recorded: Any, found: Any) -> bool:
+def _same(recorded: Any, found: Any, rounding: Rounding) -> bool:
     if isinstance(recorded, float) and isinstance(found, float):
-        return struct.pack("<d", recorded) == struct.pack("<d", found)
+        return struct.pack("<d", recorded) == struct.pack("<d", found) or bool(rounding.allows(recorded, found))
     return type(recorded) is type(found) and bool(recorded == found)
 
 

@@ -35,10 +35,10 @@ class Journal:
     is (``begin``, (), what the object was made of, None, None).
     """
 
-    def __init__(self, folder: Path, topic: str, warn: Callable[[str], object]) -> None:
-        """Begin the file in ``folder``. Raises ``RecordingError``."""
+    def __init__(self, folder: Path, topic: str, warn: Callable[[str], object], compressed: bool = False) -> None:
+        """Begin the file in ``folder``, with zstd where ``compressed``. Raises ``RecordingError``."""
         self._channel = ChannelKind(topic, SCHEMA_NAME, ENCODING, SCHEMA, ENCODING)
-        self._bag = BagWriter(folder / f"{topic}.mcap", "", warn=warn)
+        self._bag = BagWriter(folder / f"{topic}.mcap", "", compressed, warn)
         self._encoder = Encoder()
         self._pending: list[tuple[Any, ...]] = []
         self._sequence = 0

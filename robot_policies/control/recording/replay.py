@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from robot_policies.control.recording.compare import Difference, first_difference
+from robot_policies.control.recording.compare import EXACT, Difference, Rounding, first_difference
 from robot_policies.control.recording.journal import BEGIN
 from robot_policies.control.recording.steps import Call, Gap
 from robot_policies.exceptions import RobotPoliciesError
@@ -60,6 +60,7 @@ def replay(
     make: Callable[[dict[str, Any]], Any],
     allowed: tuple[str, ...],
     resets: bool,
+    rounding: Rounding = EXACT,
 ) -> Outcome:
     """Run ``steps`` again and compare what comes of each.
 
@@ -68,6 +69,7 @@ def replay(
         make: returns the object whose calls follow, from the facts of ``begin``.
         allowed: names of its methods that may be called.
         resets: whether ``reset`` makes all of the past forgotten, so that a gap ends there; else it ends the replay.
+        rounding: by how much numbers may differ; not at all, unless it is said.
     """
     outcome = Outcome()
     subject: Any = None
@@ -82,7 +84,7 @@ def replay(
             outcome.skipped += 1
             continue
         subject.lost = False
-        _again(item, subject, outcome)
+        _again(item, subject, outcome, rounding)
     return outcome
 
 
@@ -104,7 +106,7 @@ def _lost(gap: Gap, subject: _Subject | None, resets: bool, outcome: Outcome) ->
     return subject
 
 
-def _again(call: Call, subject: _Subject, outcome: Outcome) -> None:
+def _again(call: Call, subject: _Subject, outcome: Outcome, rounding: Rounding) -> None:
     if call.name not in subject.allowed:
         outcome.missing.append(f"step record {call.number}: {call.name} is not known here")
         return
@@ -118,7 +120,7 @@ def _again(call: Call, subject: _Subject, outcome: Outcome) -> None:
     ticked = call.name in ("__call__", "cycle")
     outcome.ticks += ticked
     subject.cycles += call.name == "cycle"
-    difference = first_difference(call.result, result)
+    difference = first_difference(call.result, result, rounding=rounding)
     if call.error != error:
         difference = Difference("error", call.error or "none", error or "none")
     if difference is None:

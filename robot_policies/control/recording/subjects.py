@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from robot_policies import resources
-from robot_policies.bundle.load import load_bundle
+from robot_policies.bundle.load import Bundle, load_bundle
 from robot_policies.control.policy_step import PolicyStep
 from robot_policies.control.recording.folder import BUNDLES, CONFIG
 from robot_policies.control.robot_step import RobotStep
@@ -41,7 +41,7 @@ class Subjects:
         """Return the policy half that ``facts`` (of ``Journal.begin``) tell of. Raises ``RobotPoliciesError``."""
         spec = self._spec(str(facts["robot"]))
         names = [self._policy] if self._policy else [str(name) for name in facts["bundles"]]
-        steps = [PolicyStep(load_bundle(self._bundle(name), spec), spec) for name in names]
+        steps = [self._step(load_bundle(self._bundle(name), spec), spec) for name in names]
         recorded_ns = int(facts["control_dt_ns"])
         if steps[0].control_dt_ns != recorded_ns:
             found = f"{steps[0].control_dt_ns} ns of {names[0]}"
@@ -56,6 +56,9 @@ class Subjects:
             limits = load_safety(self._changed(path, Path(scratch)), spec)
         rate = float(facts["state_rate"])
         return RobotStep(dataclasses.replace(spec, state_rate=rate), limits.at_rate(rate / spec.state_rate))
+
+    def _step(self, bundle: Bundle, spec: RobotSpec) -> PolicyStep:
+        return PolicyStep(bundle, spec)
 
     def _spec(self, name: str) -> RobotSpec:
         return load_robot_spec(self._config("robots", name))
