@@ -14,8 +14,7 @@ from sim2real.training.learner import build_learner, to_tensors
 from sim2real.training.parkour.distillation import Distillation
 from sim2real.training.parkour.learner import ParkourPPO
 from sim2real.training.parkour.score import Act
-from sim2real.training.parkour.student import HIDDEN
-from sim2real.training.parkour.views import frame_size
+from sim2real.training.parkour.views import HIDDEN, frame_size
 
 
 def acting(env: Env, values: Mapping[str, Any]) -> Act:

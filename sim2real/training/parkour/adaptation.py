@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from sim2real.training.parkour.networks import RECENT, HistoryEncoder, ParkourActor, from_past, layers
+from sim2real.training.parkour.networks import HistoryEncoder, ParkourActor, from_past, layers
+from sim2real.training.parkour.views import RECENT
 
 MINIBATCH = 3072
 PULL = 0.1  # weight of the pull of the teacher's encoder, after the ramp; as a learning rate: Adam knows no weights

@@ -15,7 +15,8 @@ from torch import nn
 
 from sim2real.training.parkour.adaptation import Adaptation
 from sim2real.training.parkour.networks import ParkourActor
-from sim2real.training.parkour.student import HIDDEN, Student
+from sim2real.training.parkour.student import Student
+from sim2real.training.parkour.views import HIDDEN
 from sim2real.training.parkour.window import Step, Window, rows
 
 EPOCHS, PARTS = 2, 4  # passes over a window, and groups of robots in each

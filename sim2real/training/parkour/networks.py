@@ -7,11 +7,8 @@ from rsl_rl.models import MLPModel
 from tensordict import TensorDict
 from torch import nn
 
-from sim2real.training.parkour.views import LATENT
+from sim2real.training.parkour.views import FRAMES, LATENT, RECENT, SCAN_LATENT
 
-SCAN_LATENT = 32
-FRAMES = 10  # past frames that the history encoder reads
-RECENT = 5  # newest frames that the velocity estimator reads
 ACTOR_GROUPS = {"actor": ["proprio", "scan", "hidden", "estimate"]}
 CRITIC_GROUPS = {"critic": ["critic"]}
 

@@ -10,11 +10,9 @@ from torch import nn
 
 from sim2real.training.parkour.adaptation import Adaptation
 from sim2real.training.parkour.depth_input import SIZE
-from sim2real.training.parkour.networks import SCAN_LATENT, ParkourActor, from_past, layers
-from sim2real.training.parkour.views import SCAN, YAW_LIMIT
+from sim2real.training.parkour.networks import ParkourActor, from_past, layers
+from sim2real.training.parkour.views import FEATURES, HIDDEN, SCAN, SCAN_LATENT, YAW, YAW_LIMIT
 
-HIDDEN = 128  # of the GRU
-FEATURES = 64  # of an image, and of what goes into the GRU
 _FLAT = 32 * 6 * 11  # channels, rows, columns after both convolutions
 
 
@@ -34,7 +32,7 @@ class DepthEncoder(nn.Module):
         )  # fmt: skip
         self.joined = layers(FEATURES + frame + 1, FEATURES, last=nn.ELU)
         self.memory = nn.GRUCell(FEATURES, HIDDEN)
-        self.head = layers(HIDDEN, SCAN_LATENT + 2, last=nn.Tanh)
+        self.head = layers(HIDDEN, SCAN_LATENT + YAW, last=nn.Tanh)
         self.ground = layers(HIDDEN, 128, len(SCAN))  # only to learn by: the heights that the teacher is told
 
     def features(self, image: torch.Tensor, frame: torch.Tensor, heading: torch.Tensor) -> torch.Tensor:
@@ -44,7 +42,7 @@ class DepthEncoder(nn.Module):
 
     def say(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the latent (..., 32) and the errors to the near and the far goal (..., 2) [rad]."""
-        latent, yaw = self.head(hidden).split([SCAN_LATENT, 2], dim=-1)
+        latent, yaw = self.head(hidden).split([SCAN_LATENT, YAW], dim=-1)
         return latent, YAW_LIMIT * yaw
 
 

@@ -11,10 +11,17 @@ from robot_policies.robot_spec import RobotSpec
 from sim2real.training.export import contract_of
 from sim2real.training.parkour import depth_input
 from sim2real.training.parkour.env import REFRESH
-from sim2real.training.parkour.networks import FRAMES, RECENT, SCAN_LATENT
-from sim2real.training.parkour.student import HIDDEN
-from sim2real.training.parkour.student_onnx import VELOCITY, YAW
-from sim2real.training.parkour.views import LATENT, YAW_LIMIT, frame_size
+from sim2real.training.parkour.views import (
+    FRAMES,
+    HIDDEN,
+    LATENT,
+    RECENT,
+    SCAN_LATENT,
+    VELOCITY,
+    YAW,
+    YAW_LIMIT,
+    frame_size,
+)  # fmt: skip
 from sim2real.training.task import Task
 
 CONTACT = 2.0  # [N], as Extreme Parkour; training takes any contact

@@ -10,12 +10,7 @@ from onnx import helper
 
 from robot_policies.bundle.importers.onnx_layers import Layers, Weights
 from sim2real.training.parkour.depth_input import SIZE
-from sim2real.training.parkour.networks import FRAMES, RECENT, SCAN_LATENT
-from sim2real.training.parkour.student import FEATURES, HIDDEN
-from sim2real.training.parkour.views import LATENT
-
-VELOCITY = 3
-YAW = 2
+from sim2real.training.parkour.views import FEATURES, FRAMES, HIDDEN, LATENT, RECENT, SCAN_LATENT, VELOCITY, YAW
 
 
 def onnx_files(student: Mapping[str, Any], frame: int, joints: int, hidden: tuple[int, ...]) -> dict[str, bytes]:

@@ -21,7 +21,14 @@ STANDS = 0.3  # [m] of the base over the ground, that a scan takes for zero
 PAST = tuple(range(11))  # ages of the frames that are kept: the present and ten before it
 YAW_LIMIT = 1.5  # [rad], as Extreme Parkour's depth network can say
 VELOCITY_SCALE = 2.0  # of the base's velocity, as in Extreme Parkour
-LATENT = 20
+LATENT = 20  # of the body
+SCAN_LATENT = 32  # of the ground
+VELOCITY = 3
+YAW = 2  # errors to the near and to the far goal
+HIDDEN = 128  # of the student's GRU
+FEATURES = 64  # of an image, and of what goes into the GRU
+FRAMES = 10  # past frames that the history encoder reads
+RECENT = 5  # newest frames that the velocity estimator reads
 
 _POLAR = (1.0, -1.0, 1.0)
 
