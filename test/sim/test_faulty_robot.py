@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("mujoco")
 
+from helpers.distribution import install_robot
 from helpers.stack import Stack
 
 # Wraps the simulated robot; the fault begins when the marker file appears, and ends when it is gone.
@@ -49,6 +49,9 @@ class Faulty:
 
     def _frozen(self, state):
         return self.last
+
+    def _frozen_values(self, state):
+        return dataclasses.replace(self.last, stamp_ns=state.stamp_ns)
 
     def _old(self, state):
         return dataclasses.replace(state, stamp_ns=state.stamp_ns - 500_000_000)
@@ -92,6 +95,7 @@ TRIPS = {  # fault: any of these trips
     "nan_joint": {"state_invalid"},
     "nan_gyro": {"state_invalid"},
     "no_rotation": {"state_invalid"},
+    "frozen_values": {"state_frozen"},
     "frozen": {"state_age", "clock", "state_gap"},
     "old": {"state_age", "clock"},
     "future": {"state_age", "clock"},
@@ -105,14 +109,7 @@ TRIPS = {  # fault: any of these trips
 @pytest.fixture
 def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Install the faulty robot as another distribution on the path, as a user adds a robot."""
-    site = tmp_path / "site"
-    information = site / "faulty_robot-1.0.dist-info"
-    information.mkdir(parents=True)
-    (site / "faulty_robot.py").write_text(MODULE)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty-robot\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[robot_policies.robots]\nfaulty = faulty_robot:create\n")
-    before = os.environ.get("PYTHONPATH")
-    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{before}" if before else str(site))
+    install_robot(monkeypatch, tmp_path, "faulty", MODULE)
     monkeypatch.setenv("FAULT_MARKER", str(tmp_path / "fault"))
     return tmp_path / "fault"
 
