@@ -60,12 +60,20 @@ class StateCheck:
         self._stamp_ns: int | None = None
         self._now_ns: int | None = None
         self._monotonic_ns: int | None = None
+        self._up = math.inf  # cosine of the newest tilt; nothing leans before the first state
+        self._upright = math.cos(limits.tilt)
         self.lean(0.0)
 
     def lean(self, tilt: float) -> None:
         """Let the base lean by ``tilt`` [rad] from now on: never less than the limit, never more than its ceiling."""
         self._allowed = min(max(self._limits.tilt, tilt), self._limits.tilt_ceiling)
         self._cos_tilt = math.cos(self._allowed)
+
+    def leaning(self) -> tuple[Fault, ...]:
+        """Return ``tilt`` where the newest state leans over the file's limit, be it for how short a time."""
+        if self._up >= self._upright:
+            return ()
+        return (("tilt", f"over {self._limits.tilt:g} rad, too far for a stiff landing"),)
 
     def __call__(self, state: RobotState, now_ns: int, monotonic_ns: int | None = None) -> tuple[Fault, ...]:
         """Return the faults of ``state`` now; none means that it can be trusted.
@@ -156,7 +164,7 @@ class StateCheck:
         stamp_ns = state.stamp_ns
         faults = list(self._still(stamp_ns))
         w, x, y, z = state.base_quat_wxyz.tolist()
-        up = 1.0 - 2.0 * (x * x + y * y) / (w * w + x * x + y * y + z * z)  # cosine of the tilt
+        self._up = up = 1.0 - 2.0 * (x * x + y * y) / (w * w + x * x + y * y + z * z)  # cosine of the tilt
         if self._tilt(up < self._cos_tilt, stamp_ns):
             faults.append(("tilt", f"{math.acos(max(up, -1.0)):.2f} rad; limit {self._allowed:g} rad"))
         joints = self._measured_joints  # of this state, filled as it was found valid
