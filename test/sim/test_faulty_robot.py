@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ class Faulty:
         if not os.path.exists(os.environ["FAULT_MARKER"]):
             self.last = state
             return state
-        change = getattr(self, "_" + self.fault)
+        change = getattr(self, "_" + self.fault, lambda state: state)
         return change(state)
 
     def _nan_joint(self, state):
@@ -80,6 +81,8 @@ class Faulty:
         raise RobotError("the cable is unplugged")
 
     def write(self, command):
+        if self.fault == "unwritable" and os.path.exists(os.environ["FAULT_MARKER"]):
+            raise RobotError("the motors' bus is gone")
         return self.inner.write(command)
 
     def close(self):
@@ -141,3 +144,19 @@ def test_an_unreadable_robot_is_landed_and_then_given_up(marker: Path) -> None:
         assert stack.robot.returncode == 2
         assert stack.robot.stderr is not None and "unplugged" in stack.robot.stderr.read()
         assert stack.sent[-1][1].header.frame_id == "damping"
+
+
+def test_a_robot_that_takes_no_command_trips_and_is_then_given_up_in_one_line(marker: Path) -> None:
+    """Its motors' own time-out has it by then; nothing that this node could do would reach them."""
+    with Stack("backend:=faulty", "options.fault:=unwritable") as stack:
+        assert stack.probe.until(lambda: stack.values().get("cycles") and stack.ask("arm").success, 20.0)
+        stack.until("mode", "damping")
+        marker.touch()
+        begun = time.monotonic()
+        assert stack.probe.until(lambda: stack.robot.poll() is not None, 10.0)
+        assert time.monotonic() - begun > 0.9  # it tries again meanwhile
+        assert stack.robot.returncode == 2 and "robot" in stack.values()["latched"]
+        assert stack.modes[-1][1].data == "landing:damping"
+        assert stack.robot.stderr is not None
+        told = [line for line in stack.robot.stderr.read().splitlines() if line.startswith("error: ")]
+        assert told == ["error: the robot is given up after 1 s: the motors' bus is gone"]
