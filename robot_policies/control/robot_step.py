@@ -22,7 +22,7 @@ from robot_policies.robot_spec import RobotSpec
 from robot_policies.safety import command_check, motion
 from robot_policies.safety.filter import SafetyFilter
 from robot_policies.safety.health_check import HealthCheck
-from robot_policies.safety.landings import SIT
+from robot_policies.safety.landings import HOLD, SIT
 from robot_policies.safety.limits import SafetyLimits
 from robot_policies.safety.state_check import Fault, StateCheck
 from robot_policies.safety.state_machine import Reply, Request, StateMachine
@@ -211,8 +211,7 @@ class RobotStep:
             rate = (None, None) if tenure is None else (tenure.base, tenure.step)
             safe, clamps = self._filter(safe, state, *rate)
         self._safe = safe
-        held = None if tenure is None else tenure.command
-        return RobotRecord(state, self.mode, held, safe, clamps, self.trips)
+        return RobotRecord(state, self.mode, None if tenure is None else tenure.command, safe, clamps, self.trips)
 
     def cycle_without_state(self, detail: str, now_ns: int) -> JointCommand | None:
         """Trip ``robot`` because no state can be read, and return what to write: damping, or None if disarmed."""
@@ -234,10 +233,11 @@ class RobotStep:
 
     def _follow(self, now_ns: int) -> None:
         """Set up what the mode writes, once, as the mode or landing changes."""
-        where = (self.mode, self.landing)
-        if where == self._where:
+        if (self.mode, self.landing) == self._where:
             return
-        was, self._where = self._where[0], where
+        for fault in self._check.leaning() if self.landing in (SIT, HOLD) else ():
+            self._machine.trip(*fault, now_ns)
+        was, self._where = self._where[0], (self.mode, self.landing)
         self._filter.reset()
         if self.mode is Mode.ACTIVE:
             return  # the stand is held until the first command comes

@@ -38,7 +38,7 @@ from robot_policies.types import GainProfile, Mode, owned
 
 DIAGNOSTICS_PERIOD = 0.5  # [s]
 LANDING_TIME = 0.5  # [s] of damping that is still sent after the process was asked to stop
-LOST_LIMIT = 1.0  # [s] without a readable robot before the node ends
+LOST_LIMIT = 1.0  # [s] in which a robot can be neither read nor written before the node ends
 
 
 class RobotNode:
@@ -125,13 +125,13 @@ class RobotNode:
         self._tell(changed, state.stamp_ns)
 
     def _without_state(self, error: RobotError) -> None:
-        """Land without a state; give up when the robot stays unreadable."""
+        """Land without a state; give up when the robot stays unreadable, or no command gets out."""
         now_ns = self._robot.now_ns()
         if self._lost_ns is None:
             self._node.get_logger().error(str(error))
             self._lost_ns = now_ns
         elif now_ns - self._lost_ns > LOST_LIMIT * 1e9:
-            raise error
+            raise RobotError(f"the robot is given up after {LOST_LIMIT:g} s: {error}") from error
         command = self._step.cycle_without_state(str(error), now_ns)
         with suppress(RobotError):  # what cannot be read, perhaps cannot be written either; the first error was told
             self._topics.sent(self._robot.write(command))

@@ -6,6 +6,7 @@ It runs any robot file, in the place of a simulator. Use it to try a bring-up, a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Any, Optional
 
 import numpy as np
@@ -17,7 +18,9 @@ from robot_policies.robots.robot import Robot, Wait
 from robot_policies.schema import parse, schema
 from robot_policies.types import JointCommand, RobotState, owned
 
-UP = owned([0.0, 0.0, 9.81])  # [m/s^2], what an accelerometer at rest shows; standard gravity as in MuJoCo's default
+# [m/s^2], what an accelerometer at rest shows: standard gravity as in MuJoCo's default, and the same a little off, in
+# turn. No real one repeats itself, and a safety file asks for that (``state.frozen``).
+UP = (owned([0.0, 0.0, 9.81]), owned([0.0, 0.0, 9.810001]))
 UPRIGHT = owned([1.0, 0.0, 0.0, 0.0])
 ZERO = owned([0.0, 0.0, 0.0])
 
@@ -45,6 +48,7 @@ class MockRobot:
         still = owned(np.zeros(len(spec.joint_names)))
         self._pos, self._vel, self._effort, self._still = spec.poses[options.start], still, still, still
         self._feet = owned(np.zeros(len(spec.feet)))
+        self._up = cycle(UP)
 
     def now_ns(self) -> int:
         """Return the robot's clock [ns]."""
@@ -59,7 +63,7 @@ class MockRobot:
             joint_effort=self._effort,
             base_quat_wxyz=UPRIGHT,
             base_ang_vel=ZERO,
-            base_lin_acc=UP,
+            base_lin_acc=next(self._up),
             foot_force=self._feet,
             base_lin_vel=ZERO,
         )

@@ -72,7 +72,11 @@ class Link:
         return expected(f"robot at {self.where}", str(error), valid)
 
     def send(self, packet: bytes) -> bool:
-        """Send a record; return whether it left. A network that is away is counted, as it may come back."""
+        """Send a record; return whether it left. A network that is away is counted, as it may come back.
+
+        Raises:
+            RobotError: the system refuses it for another reason.
+        """
         for _ in range(2):  # the first try may only report that the packet before was refused
             try:
                 self._socket.send(packet)
@@ -81,7 +85,7 @@ class Link:
                 self.last_error = f"nobody listens there ({error.strerror})"
             except OSError as error:
                 if error.errno not in (*_MISSING, errno.EAGAIN, errno.ENOBUFS, errno.EPERM):
-                    raise
+                    raise RobotError(f"UDP: writing a command to {self.where}: {error.strerror}") from error
                 self.last_error = str(error.strerror)
                 break
             else:

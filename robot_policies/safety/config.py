@@ -68,6 +68,8 @@ class State:
     max_gap: Positive  # [s], between the stamps of two states
     future: NotNegative  # [s], by which a stamp may be ahead of now
     clock_step: Positive  # [s], by which the robot's clock and the monotonic one may part from one cycle to the next
+    # [s] for which the IMU may repeat gyroscope and accelerometer bit for bit; null: it may, as one without noise does
+    frozen: Optional[Positive]
     tilt: Tilt
     joint_vel: Sustained  # [rad/s]
     joint_pos: Sustained  # [rad] beyond the robot's limits

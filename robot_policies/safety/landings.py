@@ -21,6 +21,7 @@ TRIPS: Mapping[str, str] = {
     "state_invalid": "a state with a value that is not finite, of the wrong size, or no rotation",
     "state_age": "the newest state is too old, or from the future",
     "state_gap": "states were missed",
+    "state_frozen": "an IMU that says the same, bit for bit, for too long",
     "clock": "a clock went backward, stood still or jumped",
     "tilt": "the base leans too far for too long",
     "joint_pos": "a measured joint position beyond its limits for too long",
@@ -38,7 +39,7 @@ TRIPS: Mapping[str, str] = {
 UNTRUSTWORTHY = frozenset(
     {
         *("estop", "robot", "state_invalid", "state_age", "state_gap", "clock", "tilt", "joint_pos", "joint_vel"),
-        *("rival", "motor_lost"),
+        *("state_frozen", "rival", "motor_lost"),
     }
 )
 

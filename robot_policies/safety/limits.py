@@ -18,6 +18,7 @@ from robot_policies.schema import load
 from robot_policies.types import Array, owned
 
 SECOND = 1_000_000_000  # [ns]
+NEVER = 1 << 63  # [ns], longer than a robot runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,7 @@ class SafetyLimits:
     state_gap_ns: int
     state_future_ns: int
     clock_step_ns: int
+    frozen_ns: int
     tilt: float  # [rad]
     tilt_ceiling: float  # [rad], up to which a policy's own limit may raise it
     tilt_ns: int
@@ -152,6 +154,7 @@ def _limits(config: SafetyConfig, spec: RobotSpec, landings: Landings, where: st
         state_gap_ns=_ns(state.max_gap),
         state_future_ns=_ns(state.future),
         clock_step_ns=_ns(state.clock_step),
+        frozen_ns=NEVER if state.frozen is None else _ns(state.frozen),
         tilt=state.tilt.limit,
         tilt_ceiling=state.tilt.limit if state.tilt.ceiling is None else state.tilt.ceiling,
         tilt_ns=_ns(state.tilt.duration),

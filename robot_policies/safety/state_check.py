@@ -49,20 +49,31 @@ class StateCheck:
         self._shapes = ((n,), (n,), (n,), (4,), (3,), (3,), (limits.feet,))
         self._all = np.zeros(3 * n + 10 + limits.feet)
         self._measured_joints = self._all[: 2 * n]  # positions, velocities
+        self._imu = self._all[3 * n + 4 : 3 * n + 10]  # gyroscope, accelerometer
+        self._imu_before: bytes | None = None
         self._low = np.concatenate([limits.joint_lower, -limits.joint_vel])
         self._high = np.concatenate([limits.joint_upper, limits.joint_vel])
+        self._frozen = Sustained(limits.frozen_ns)
         self._tilt = Sustained(limits.tilt_ns)
         self._joint_vel = Sustained(limits.joint_vel_ns)
         self._joint_pos = Sustained(limits.joint_pos_ns)
         self._stamp_ns: int | None = None
         self._now_ns: int | None = None
         self._monotonic_ns: int | None = None
+        self._up = math.inf  # cosine of the newest tilt; nothing leans before the first state
+        self._upright = math.cos(limits.tilt)
         self.lean(0.0)
 
     def lean(self, tilt: float) -> None:
         """Let the base lean by ``tilt`` [rad] from now on: never less than the limit, never more than its ceiling."""
         self._allowed = min(max(self._limits.tilt, tilt), self._limits.tilt_ceiling)
         self._cos_tilt = math.cos(self._allowed)
+
+    def leaning(self) -> tuple[Fault, ...]:
+        """Return ``tilt`` where the newest state leans over the file's limit, be it for how short a time."""
+        if self._up >= self._upright:
+            return ()
+        return (("tilt", f"over {self._limits.tilt:g} rad, too far for a stiff landing"),)
 
     def __call__(self, state: RobotState, now_ns: int, monotonic_ns: int | None = None) -> tuple[Fault, ...]:
         """Return the faults of ``state`` now; none means that it can be trusted.
@@ -140,11 +151,20 @@ class StateCheck:
             return f"base_quat_wxyz: norm {norm:.3f}, not 1"
         return None
 
+    def _still(self, stamp_ns: int) -> tuple[Fault, ...]:
+        """Tell old values under new stamps: an IMU's own noise never stands still, however still the robot is."""
+        imu, before = self._imu.tobytes(), self._imu_before
+        self._imu_before = imu
+        if not self._frozen(imu == before, stamp_ns):
+            return ()
+        limit = self._limits.frozen_ns / SECOND
+        return (("state_frozen", f"the IMU repeats one reading bit for bit; limit {limit:g} s"),)
+
     def _measured(self, state: RobotState) -> tuple[Fault, ...]:
         stamp_ns = state.stamp_ns
-        faults: list[Fault] = []
+        faults = list(self._still(stamp_ns))
         w, x, y, z = state.base_quat_wxyz.tolist()
-        up = 1.0 - 2.0 * (x * x + y * y) / (w * w + x * x + y * y + z * z)  # cosine of the tilt
+        self._up = up = 1.0 - 2.0 * (x * x + y * y) / (w * w + x * x + y * y + z * z)  # cosine of the tilt
         if self._tilt(up < self._cos_tilt, stamp_ns):
             faults.append(("tilt", f"{math.acos(max(up, -1.0)):.2f} rad; limit {self._allowed:g} rad"))
         joints = self._measured_joints  # of this state, filled as it was found valid

@@ -52,7 +52,7 @@ class Stack:
         # rclpy reads the environment as it is imported.
         from robot_policies.nodes.bench_operator import BenchOperator
 
-        try:
+        with self._exit:  # ends what has started where the rest does not
             self.start_node("robot_node", {"robot": ROBOT, **self._parameters})
             self.operator = BenchOperator(domain, self.check)
             self._exit.callback(self.operator.close)
@@ -62,9 +62,7 @@ class Stack:
                 parameters = {"robot": robot} if module.endswith("camera_node") else {"port": _free_port()}
                 name = module.rpartition(".")[2]
                 self._start(name, ["-m", module, *_ros({**parameters, **self._clock()})])
-        except BaseException:
-            self._exit.close()
-            raise
+            self._exit = self._exit.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -37,6 +37,7 @@ SEEDS, GRID_SEEDS, PUSH_SEEDS, NODES_SEEDS = 5, 20, 100, 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("bundle", nargs="+", help="name or folder of a policy bundle; several are compared")
+    parser.add_argument("--companion", help="a blind bundle that takes over where BUNDLE cannot see: name or folder")
     parser.add_argument("--course", help="name or file of a course (default: flat)")
     parser.add_argument(
         "--difficulty", type=float, nargs="+", metavar="D", help="in the unit of the course (default: the course's)"
@@ -130,13 +131,13 @@ def _cells(args: argparse.Namespace) -> list[Cell]:
     for path in (args.json, args.filmstrip, args.plot):
         if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
             raise InputError(expected("a file to write to", path, "a file name in a folder that exists"))
-    policies = _policies(args.bundle)
+    policies = _policies(args.bundle, args.companion)
     robot = args.robot or read_contract(find("bundles", args.bundle[0])).robot
     asked = args.plant or ("model" if args.nodes else "nominal" if listed is None else listed.plant)
     plants: Sequence[PlantName] = PLANTS if asked == "both" else (asked,)
     seconds = args.seconds or (grid.SECONDS if args.grid else course.seconds)
     command = args.command or course.command
-    base = Job(args.bundle[0], robot, course, difficulties[0], 0, seconds, command)
+    base = Job(args.bundle[0], robot, course, difficulties[0], 0, seconds, command, companion=args.companion or "")
     if listed is not None:
         seeds = args.seeds or listed.seeds
         cells = card_cells(base, policies, listed.places(), plants, seeds, args.command, args.seconds)
@@ -194,15 +195,17 @@ def _refuse(option: str, given: dict[str, Any], own: str) -> None:
             raise InputError(expected(f"{option}: {own}", word, f"{option} without it"))
 
 
-def _policies(bundles: Sequence[str]) -> list[Policy]:
-    """Return the bundles, each once, with names that tell them apart."""
+def _policies(bundles: Sequence[str], companion: str | None) -> list[Policy]:
+    """Return the bundles, each once, with names that tell them apart and say with which companion."""
+    beside = f"+{read_contract(find('bundles', companion)).name}" if companion else ""
     places = [find("bundles", bundle).resolve() for bundle in bundles]
     for number, place in enumerate(places):
         if place in places[:number]:
             raise InputError(expected("bundles to compare", f"{bundles[number]} twice", "each one once"))
     names = [read_contract(place).name for place in places]
     return [
-        Policy(bundle, name if names.count(name) == 1 else bundle) for bundle, name in zip(bundles, names, strict=True)
+        Policy(bundle, (name if names.count(name) == 1 else bundle) + beside)
+        for bundle, name in zip(bundles, names, strict=True)
     ]
 
 

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from robot_policies.bundle.load import Bundle, load_bundle
+from robot_policies.bundle.robot_check import reads_height_scan
 from robot_policies.control.policy_step import PolicyStep
 from robot_policies.control.robot_step import RobotStep
-from robot_policies.exceptions import RobotError
+from robot_policies.control.switching import SwitchingStep
+from robot_policies.exceptions import InputError, RobotError, expected
 from robot_policies.robot_spec import RobotSpec, load_robot_spec
 from robot_policies.safety.limits import load_safety
 from sim2real.evaluation.course import Course
@@ -44,6 +46,7 @@ class Job:
     command: Velocity
     plant: PlantName = "nominal"
     pushes: tuple[Push, ...] = ()  # beside those of the plant
+    companion: str = ""  # name or path of a blind bundle that takes over where this one cannot see; "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def build(job: Job) -> Rig:
     run = OfflineRun(
         VariedRobot(robot, plant.motors),
         RobotStep(spec, load_safety(spec.name, spec)),
-        PolicyStep(bundle, spec),
+        SwitchingStep(PolicyStep(bundle, spec), _companion(job)),
         Operator(job.command, steer=steering(job.course.steer, robot.ground_truth)),
         on_robot=(metrics,),
         cameras=simulated_cameras(
@@ -102,6 +105,16 @@ def build(job: Job) -> Rig:
     )
     pushes = tuple(sorted((*job.pushes, *plant.pushes), key=lambda push: push.at_s))
     return Rig(run, metrics, robot, bundle.contract.name, pushes)
+
+
+def _companion(job: Job) -> PolicyStep | None:
+    if not job.companion:
+        return None
+    spec, bundle = _parts(job.robot, job.companion)
+    if reads_height_scan(bundle.contract):
+        found = f"{bundle.contract.name}, which reads height_scan"
+        raise InputError(expected("--companion: a blind policy", found, "one without depth and height_scan"))
+    return PolicyStep(bundle, spec)
 
 
 def _plant(job: Job, spec: RobotSpec) -> Plant:

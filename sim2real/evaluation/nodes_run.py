@@ -107,6 +107,7 @@ def run_on_nodes(job: Job) -> Episode:
     spec = load_robot_spec(job.robot)
     place = job.course.place(job.difficulty, job.seed)
     given = {"robot": job.robot, "policy": job.bundle, "terrain": place.name, "seed": job.seed, "headless": True}
+    given["companion"] = job.companion
     given["camera"] = bool(load_bundle(job.bundle, spec).contract.depth)
     processes = Processes(load_bringup("sim").resolve(given))
     set_discovery_defaults()

@@ -22,9 +22,10 @@ KEYS = ("course", "difficulty", "policy", "robot", "plant", "push_mps", "command
 def digest(cell: Cell) -> str:
     """Return 12 hex digits of what decides the outcome beside a cell's own numbers: bundle, course and terrain.
 
-    ``policy.yaml`` has the SHA-256 of every other file of the bundle.
+    ``policy.yaml`` has the SHA-256 of every other file of the bundle. A companion counts as the bundle does.
     """
-    bundle = (find("bundles", cell.policy.bundle) / "policy.yaml").read_bytes()
+    bundles = filter(None, (cell.policy.bundle, cell.job.companion))
+    bundle = b"".join((find("bundles", name) / "policy.yaml").read_bytes() for name in bundles)
     terrain = find("terrains", cell.job.course.terrain).read_bytes()
     return hashlib.sha256(bundle + repr(cell.job.course).encode() + terrain).hexdigest()[:12]
 

@@ -83,6 +83,7 @@ def age_s(limits: SafetyLimits, name: str, state_rate: float) -> float:
         "": 0,
         "state_age": limits.state_age_ns,
         "state_gap": limits.state_gap_ns,
+        "state_frozen": limits.frozen_ns,
         "tilt": limits.tilt_ns,
         "joint_pos": limits.joint_pos_ns,
         "joint_vel": limits.joint_vel_ns,

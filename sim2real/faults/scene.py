@@ -75,7 +75,7 @@ class Scene:
         # rclpy reads the environment as it is imported.
         from sim2real.bridges.fault_operator import FaultOperator
 
-        try:
+        with self._exit:  # ends what has started where the rest does not
             processes = self._wire() if self.backend == "wire" else self._simulated()
             if self.setup.relay:
                 self._relay()
@@ -86,9 +86,7 @@ class Scene:
                     )
             self.operator = FaultOperator(self._domain)
             self._exit.callback(self.operator.close)
-        except BaseException:
-            self._exit.close()
-            raise
+            self._exit = self._exit.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -12,7 +12,7 @@ from sim2real.firmware.board import PERIOD, Board
 from sim2real.firmware.faults import Faults
 from sim2real.firmware.go1_records import CMD_SIZE, decode_command, encode_state
 from sim2real.firmware.judge import Judge
-from sim2real.firmware.readings import MotorCommand, Refused
+from sim2real.firmware.readings import MotorCommand
 
 LONGEST = 2048  # bytes of a datagram
 # States go to the address of the newest command, for this long after it: an assumption, as is that a command that is
@@ -39,20 +39,14 @@ class Go1Link:
 
     def take(self, board: Board, judge: Judge, muted: bool) -> Sequence[MotorCommand]:
         """Return the valid commands that have come, and remember who sent the newest record."""
-        commands = []
+        commands: list[MotorCommand] = []
         self._silent += 1
         for data, sender in self._datagrams():
             if muted:
                 continue
-            decoded = decode_command(data)
             if len(data) == CMD_SIZE:
                 self._client, self._silent = sender, 0
-            writer = hash(sender)
-            if isinstance(decoded, Refused):
-                judge.command(decoded.reason, writer)
-            else:
-                judge.command("taken", writer)
-                commands.append(decoded)
+            commands += judge.command(decode_command(data), hash(sender))
         return commands
 
     def send(self, board: Board, faults: Faults) -> None:

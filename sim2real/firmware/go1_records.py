@@ -57,10 +57,7 @@ def decode_command(data: bytes) -> MotorCommand | Refused:
     for i in range(MOTORS):
         mode, pos, vel, effort, stiffness, damping, *_ = _MOTOR_CMD.unpack_from(data, _START.size + i * _MOTOR_CMD.size)
         rows.append((mode, pos, vel, effort / _EFFORT, stiffness / _STIFFNESS, damping / _DAMPING))
-    command = motor_command(rows, SERVO)
-    if command is None:
-        return Refused("not_finite")
-    return command if command.servo.any() or not any(row[0] for row in rows) else Refused("mode")
+    return motor_command(rows, SERVO)
 
 
 def _counts(value: float, scale: float) -> int:

@@ -9,7 +9,7 @@ from sim2real.firmware.dds import Wire
 from sim2real.firmware.faults import Faults
 from sim2real.firmware.go2_records import decode_command, encode_command, encode_state
 from sim2real.firmware.judge import Judge
-from sim2real.firmware.readings import MotorCommand, Refused
+from sim2real.firmware.readings import MotorCommand
 from sim2real.firmware.services import SERVICES
 
 
@@ -25,14 +25,9 @@ class Go2Link:
         """Return the valid commands of others; serve requests; both are lost while the network is away."""
         packets = self._wire.take_commands()
         self._serve(board, muted)
-        commands = []
+        commands: list[MotorCommand] = []
         for data, writer in packets if not muted else ():
-            decoded = decode_command(data)
-            if isinstance(decoded, Refused):
-                judge.command(decoded.reason, writer)
-            else:
-                judge.command("taken", writer)
-                commands.append(decoded)
+            commands += judge.command(decode_command(data), writer)
         return commands
 
     def send(self, board: Board, faults: Faults) -> None:

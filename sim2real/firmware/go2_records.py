@@ -70,10 +70,7 @@ def decode_command(data: bytes) -> MotorCommand | Refused:
     if row[2] != LOW_LEVEL:
         return Refused("level")
     starts = range(_FIRST_MOTOR, _FIRST_MOTOR + MOTORS * _MOTOR, _MOTOR)
-    command = motor_command([row[start : start + 6] for start in starts], SERVO)
-    if command is None:
-        return Refused("not_finite")
-    return command if command.servo.any() or not any(row[start] for start in starts) else Refused("mode")
+    return motor_command([row[start : start + 6] for start in starts], SERVO)
 
 
 def encode_command(command: MotorCommand) -> bytes:

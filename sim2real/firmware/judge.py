@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from sim2real.firmware.board import PERIOD, Board
+from sim2real.firmware.readings import MotorCommand, Refused
 
 SAMPLE_TICKS = round(0.02 / PERIOD)
 POS_SLACK = 0.02  # [rad] that a joint may lean into its stop
@@ -38,14 +39,16 @@ class Judge:
         self._broken: set[str] = set()
         self._said: tuple[Any, ...] = ()
 
-    def command(self, reason: str, writer: int) -> None:
-        """Count a command: ``taken``, or why it was not; the first of each kind is an event."""
+    def command(self, decoded: MotorCommand | Refused, writer: int) -> tuple[MotorCommand, ...]:
+        """Count a command, ``taken`` or why it was not, and return it if it was; the first of each kind is an event."""
         if writer not in self.writers:
             self.writers.add(writer)
             self.event("writer", number=len(self.writers))
+        reason = decoded.reason if isinstance(decoded, Refused) else "taken"
         self.commands[reason] += 1
         if self.commands[reason] == 1:
             self.event("first_command", reason=reason)
+        return () if isinstance(decoded, Refused) else (decoded,)
 
     def event(self, name: str, **values: Any) -> None:
         """Write an event now."""

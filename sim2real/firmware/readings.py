@@ -66,14 +66,17 @@ class Refused:
     reason: str  # size | crc | head | level | mode | not_finite
 
 
-def motor_command(rows: Sequence[Sequence[float]], servo_mode: int) -> MotorCommand | None:
-    """Return the command in ``rows`` of (mode, q, dq, tau, kp, kd), or None where a number is not finite.
+def motor_command(rows: Sequence[Sequence[float]], servo_mode: int) -> MotorCommand | Refused:
+    """Return the command in ``rows`` of (mode, q, dq, tau, kp, kd), or why the robot ignores it.
 
+    It does (an assumption) where a number is not finite, and where motors have modes of which none is ``servo_mode``.
     A target of "stop" takes its gain away, as the vendor's headers say of PosStopF and VelStopF.
     """
     mode, pos, vel, effort, stiffness, damping = np.array(rows, dtype=float).T
     if not math.isfinite(float((pos + vel + effort + stiffness + damping).sum())):
-        return None
+        return Refused("not_finite")
+    if mode.any() and not (mode == servo_mode).any():
+        return Refused("mode")
     stiffness, damping = stiffness.copy(), damping.copy()
     no_pos, no_vel = np.abs(pos) >= 0.999 * POS_STOP, np.abs(vel) >= 0.999 * VEL_STOP
     stiffness[no_pos], damping[no_vel] = 0.0, 0.0

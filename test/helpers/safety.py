@@ -35,6 +35,7 @@ TORQUE = np.array([23.7, 23.7, 45.43] * 4)
 CLAMP_CYCLES = 100
 MAX_STIFFNESS, MAX_DAMPING, GAIN_RAMP = 120.0, 6.0, 200 * MS
 STATE_AGE, STATE_GAP, FUTURE, CLOCK_STEP = 100 * MS, 100 * MS, 5 * MS, 50 * MS
+FROZEN = 100 * MS
 TILT, TILT_TIME = 1.0, 100 * MS
 JOINT_VEL, JOINT_VEL_TIME = np.array([40.0, 40.0, 30.0] * 4), 20 * MS
 STRAY, STRAY_TIME = 0.1, 100 * MS
@@ -49,7 +50,7 @@ MOTOR_LOST, MOTOR_LOST_TIME = 50, 500 * MS
 CHARGE, CHARGE_TIME = 0.1, 5000 * MS
 HARD = (
     *("estop", "robot", "state_invalid", "state_age", "state_gap", "clock", "tilt", "joint_pos", "joint_vel"),
-    *("rival", "motor_lost"),
+    *("state_frozen", "rival", "motor_lost"),
 )
 SOFT_TRIPS = ("clamping", "command_age", "command_invalid", "policy", "motor_temperature", "battery")
 LANDINGS = {
@@ -98,7 +99,7 @@ def state(stamp_ns: int = 0, **changes: Any) -> RobotState:
         "joint_effort": owned(np.zeros(N)),
         "base_quat_wxyz": owned([1.0, 0.0, 0.0, 0.0]),
         "base_ang_vel": owned(np.zeros(3)),
-        "base_lin_acc": owned([0.0, 0.0, 9.81]),
+        "base_lin_acc": owned([0.0, 0.0, 9.81 + 1e-9 * (stamp_ns % 1000_003)]),  # no two are the same
         "foot_force": owned(np.full(4, 37.0)),
         "base_lin_vel": owned(np.zeros(3)),
     }

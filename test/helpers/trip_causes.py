@@ -54,6 +54,13 @@ def leaning(bench: Bench) -> None:
         bench.command()
 
 
+def frozen(bench: Bench) -> None:
+    """New joints, old IMU."""
+    for k in range(kit.FROZEN // kit.CYCLE + 2):
+        bench.cycle(base_lin_acc=owned([0.1, 0.2, 9.7]), joint_vel=owned(np.full(12, 0.01 * (k % 2))))
+        bench.command()
+
+
 def spinning(bench: Bench) -> None:
     for _ in range(kit.JOINT_VEL_TIME // kit.CYCLE + 1):
         bench.cycle(joint_vel=kit.poisoned(owned(np.zeros(12)), 2, -31.0))
@@ -128,6 +135,7 @@ ANYWHERE: list[tuple[str, Cause]] = [
     ("clock", state_twice),
     ("clock", back),
     ("clock", stepped),
+    ("state_frozen", frozen),
     ("tilt", leaning),
     ("joint_vel", spinning),
     ("joint_pos", overstretched),

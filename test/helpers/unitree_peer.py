@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import random
 import select
 import subprocess
 import sys
@@ -74,6 +75,7 @@ class Peer:
         }
         # What a test may set.
         self.publish, self.bad_crc, self.frozen, self.delay, self.jump = True, False, False, 0.0, 0
+        self.imu_frozen, self._noise = False, random.Random(0)
         self.mode, self.answers, self.obeys = "normal", True, True
         self.follows = False  # joints go where a command says
         self.rival_writer, self.rival_sends, self.another_kind, self.motor_12 = False, False, False, 0.0
@@ -104,6 +106,8 @@ class Peer:
             state.tick = int((time.monotonic() - self._started) * 1000) + self.jump
         state.head, state.level_flag = [0xFE, 0xEF], 0xFF
         state.imu_state.quaternion, state.imu_state.accelerometer = [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 9.81]
+        if not self.imu_frozen:
+            state.imu_state.gyroscope = [self._noise.gauss(0.0, 0.0025) for _ in range(3)]
         for motor, pos in zip(state.motor_state[:12], self.joint_pos, strict=True):
             motor.q, motor.mode, motor.temperature, motor.lost = pos, 1, self.temperature, self.lost
         state.motor_state[12].q = self.motor_12

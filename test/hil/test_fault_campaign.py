@@ -52,13 +52,16 @@ def test_in_simulation_a_dead_policy_lands_and_a_stranger_is_tolerated(tmp_path:
 
 
 @pytest.mark.slow
-def test_on_the_wire_states_with_a_bad_checksum_are_none(tmp_path: Path) -> None:
+def test_on_the_wire_states_with_a_bad_checksum_or_old_values_land(tmp_path: Path) -> None:
     need_sdk()
-    (row,) = rows(tmp_path / "faults.json", "--backend", "wire", "--only", "state_bad_crc").values()
-    if not row["control_clean"]:
-        pytest.skip(f"the machine is too busy for real time, without a fault too: {row}")
-    assert (row["backend"], row["landing"], row["safe"]) == ("wire", "damping", True), row
-    assert "robot" in row["detected_by"] and row["detected_ms"] < 100.0, row
+    detected = {"state_bad_crc": "robot", "state_values_frozen": "state_frozen"}
+    told = rows(tmp_path / "faults.json", "--backend", "wire", "--only", *detected)
+    assert told.keys() == detected.keys()
+    for fault, row in told.items():
+        if not row["control_clean"]:
+            pytest.skip(f"the machine is too busy for real time, without a fault too: {row}")
+        assert (row["backend"], row["landing"], row["safe"]) == ("wire", "damping", True), row
+        assert detected[fault] in row["detected_by"] and row["detected_ms"] < 100.0, row
 
 
 def test_what_there_is_can_be_listed() -> None:

@@ -87,6 +87,7 @@ FAULTS: list[tuple[str, Any, Any, str, str]] = [  # setting of the peer, its val
     ("lost", 4000, 4000, "motor_lost", "FR_hip_joint: 4000 packets in 0.5 s"),
     ("soc", 4, 80, "battery", "4% left; limit 10%"),
     ("frozen", True, False, "robot", "not newer than that of the last state"),
+    ("imu_frozen", True, False, "state_frozen", "the IMU repeats one reading bit for bit; limit 0.1 s"),
     ("bad_crc", True, False, "robot", "LowState: its checksum"),
     ("publish", False, True, "robot", "no new rt/lowstate for 50 ms"),
 ]

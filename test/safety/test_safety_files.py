@@ -16,7 +16,7 @@ from robot_policies.exceptions import ResourceError, SchemaError
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.config import SafetyConfig
 from robot_policies.safety.landings import TRIPS, UNTRUSTWORTHY, check_landings, valid_landings
-from robot_policies.safety.limits import fit, load_safety, per_joint
+from robot_policies.safety.limits import NEVER, fit, load_safety, per_joint
 from robot_policies.schema import load
 from robot_policies.types import Mode
 
@@ -54,6 +54,7 @@ def test_go2_scalars_are_the_restated_ones() -> None:
     assert limits.gain_ramp_ns == kit.GAIN_RAMP
     assert (limits.state_age_ns, limits.state_gap_ns) == (kit.STATE_AGE, kit.STATE_GAP)
     assert (limits.state_future_ns, limits.clock_step_ns) == (kit.FUTURE, kit.CLOCK_STEP)
+    assert limits.frozen_ns == kit.FROZEN
     assert (limits.tilt, limits.tilt_ns) == (kit.TILT, kit.TILT_TIME)
     assert (limits.joint_vel_ns, limits.joint_pos_ns) == (kit.JOINT_VEL_TIME, kit.STRAY_TIME)
     assert (limits.command_ticks, limits.command_age_ns, limits.command_grace_ns) == (4.0, 80 * kit.MS, kit.GRACE)
@@ -100,6 +101,14 @@ def changed(*path_and_value: Any) -> dict[str, Any]:
     return data
 
 
+def test_an_imu_without_noise_is_said_with_null(tmp_path: Path) -> None:
+    file = tmp_path / "still.yaml"
+    file.write_text(yaml.safe_dump(changed("state", "frozen", None)))
+    assert load_safety(file, kit.go2()).frozen_ns == NEVER > 10**9 * 86400 * 365
+    file.write_text(yaml.safe_dump(changed("state", "frozen", 0.25)))
+    assert load_safety(file, kit.go2()).frozen_ns == 250 * kit.MS
+
+
 def refusal(data: Any, folder: Path) -> str:
     file = folder / "broken.yaml"
     file.write_text(yaml.safe_dump(data))
@@ -139,6 +148,8 @@ def refusal(data: Any, folder: Path) -> str:
         (("state", "max_gap", -1.0), "state.max_gap"),
         (("state", "future", -0.001), "state.future"),
         (("state", "clock_step", 0.0), "state.clock_step"),
+        (("state", "frozen", 0.0), "state.frozen"),
+        (("state", "frozen", ...), "state.frozen: asked for, not found"),
         (("state", "tilt", "limit", 0.0), "state.tilt.limit"),
         (("state", "tilt", "limit", 3.2), "state.tilt.limit"),
         (("state", "tilt", "duration", -0.1), "state.tilt.duration"),

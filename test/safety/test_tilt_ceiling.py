@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -142,3 +143,55 @@ def test_lease_terms_are_checked(bad: float) -> None:
     reply = bench.step.take_lease(Lease("policy_node", kit.DT, gains.name, ("state",), tilt=bad), bench.now)
     assert not reply.ok and "tilt" in reply.message
     assert bench.mode is Mode.STAND
+
+
+def test_over_the_limit_is_told_without_waiting_for_it_to_last() -> None:
+    check = StateCheck(kit.with_limits(tilt=0.5, tilt_ceiling=1.3))
+    check.lean(1.3)  # what a lease allows does not make it safer to stiffen
+    assert check.leaning() == ()  # nothing is known yet
+    for k, (angle, over) in enumerate([(0.51, True), (0.49, False), (0.51, True), (0.0, False), (3.1, True)]):
+        stamp = T0 + k * kit.CYCLE
+        assert check(kit.state(stamp, base_quat_wxyz=owned(kit.tilted(angle))), stamp) == ()
+        assert check.leaning() == ((("tilt", "over 0.5 rad, too far for a stiff landing"),) if over else ())
+        invalid = kit.state(stamp + 1, base_quat_wxyz=owned([0.0, 0.0, 0.0, 0.0]))
+        assert check(invalid, stamp + 1) != () and bool(check.leaning()) is over  # of the newest that can be trusted
+
+
+def test_at_the_limit_a_landing_may_stiffen() -> None:
+    limits = kit.with_limits(tilt=0.0, tilt_ceiling=0.0, tilt_ns=10**12)
+    check = StateCheck(limits)
+    assert check(kit.state(T0), T0) == () and check.leaning() == ()
+
+
+def gives_up(bench: kit.Bench) -> None:
+    assert bench.step.release_lease("policy_node", bench.now, "a tilt over the bundle's limit").ok
+
+
+def gets_hot(bench: kit.Bench) -> None:
+    bench.step.trip("motor_temperature", "FL_calf_joint 90 deg C", bench.now)
+
+
+@pytest.mark.parametrize(("cause", "trip"), [(gives_up, "policy"), (gets_hot, "motor_temperature")])
+@pytest.mark.parametrize("allowed", [0.0, 1.3])
+def test_a_policy_that_gives_up_in_a_fall_leaves_the_robot_limp(cause: Any, trip: str, allowed: float) -> None:
+    """Before the tilt has lasted its 0.1 s; the first cycle already writes no stiffness."""
+    bench = active(allowed)
+    lean(bench, 1.2, cycles=3)
+    assert bench.mode is Mode.ACTIVE
+    cause(bench)
+    assert [(each.name, each.landing) for each in bench.step.trips] == [(trip, "sit"), ("tilt", "damping")]
+    assert (bench.mode, bench.step.landing) == (Mode.LANDING, "damping")
+    lean(bench, 1.2, cycles=1)
+    assert set(bench.safe.stiffness) == {0.0}
+
+
+@pytest.mark.parametrize("angle", [0.9, 1.2])
+def test_a_stand_is_held_only_where_the_base_is_upright(angle: float) -> None:
+    bench = kit.Bench().stand()
+    lean(bench, angle, cycles=2)
+    bench.step.trip("policy", "lost its camera", bench.now)
+    assert bench.step.landing == ("damping" if angle > kit.TILT else "hold")
+    lean(bench, 1.2, cycles=5)  # a landing that has begun has the time that the file gives it
+    assert bench.step.landing == ("damping" if angle > kit.TILT else "hold")
+    lean(bench, 1.2)
+    assert bench.step.landing == "damping"

@@ -6,7 +6,6 @@ robot node.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 
 pytest.importorskip("rclpy")
 
+from helpers.distribution import install_robot
 from helpers.node_process import ROOT
 from helpers.stack import Stack
 from rcl_interfaces.srv import SetParametersAtomically
@@ -91,14 +91,7 @@ class Commander:
 @pytest.fixture
 def lean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Install the leaning robot as another distribution; return the file that holds its angle."""
-    site = tmp_path / "site"
-    information = site / "leaning_robot-1.0.dist-info"
-    information.mkdir(parents=True)
-    (site / "leaning_robot.py").write_text(MODULE)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: leaning-robot\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[robot_policies.robots]\nleaning = leaning_robot:create\n")
-    before = os.environ.get("PYTHONPATH")
-    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{before}" if before else str(site))
+    install_robot(monkeypatch, tmp_path, "leaning", MODULE)
     angle = tmp_path / "angle"
     angle.write_text("0")
     monkeypatch.setenv("LEAN_FILE", str(angle))

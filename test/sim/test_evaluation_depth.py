@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.bundles import standing
+from helpers.images import camera
 from helpers.offline import SPEC
 from helpers.seeing import seeing_bundle
+from helpers.seeing_walk import seeing_walk
 
 from robot_policies.bundle.load import Bundle
+from robot_policies.exceptions import InputError
 from robot_policies.types import DepthImage
+from sim2real.evaluation import episode
 from sim2real.evaluation.course import load_course
 from sim2real.evaluation.episode import Job, build, run_episode
 from sim2real.evaluation.world import simulated_cameras
@@ -92,3 +96,22 @@ def first_image(bundle: Bundle, plant: str, seed: int) -> DepthImage:
         if found is not None:
             return found
     raise AssertionError("no image")
+
+
+def test_where_the_camera_fails_the_companion_walks_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipeline of ``run --companion``: alone, the one that sees stands still."""
+    bundle = seeing_walk(tmp_path / "sees", SPEC)
+    monkeypatch.setattr(episode, "simulated_cameras", lambda *_: camera(lambda stamp_ns: stamp_ns < 3_000_000_000))
+    job = replace(job_of(bundle, "flat", 0.0), seconds=4.0, command=(0.4, 0.0, 0.0))
+    alone, pair = run_episode(job), run_episode(replace(job, companion="go2_walk"))
+    (why,) = alone.failures
+    assert "lin_vel_x" in why and "for a command of 0.4" in why
+    assert (pair.success, pair.trips, pair.failures) == (True, (), ())
+    assert pair.metrics["active_s"] == pytest.approx(4.0, abs=0.006)
+
+
+def test_a_companion_is_blind_to_true_heights_too(seeing: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one height scan is made, and it is the main bundle's."""
+    monkeypatch.setattr(episode, "reads_height_scan", lambda contract: contract.name == "go2_walk")
+    with pytest.raises(InputError, match="--companion: a blind policy; found go2_walk, which reads height_scan"):
+        build(replace(job_of(seeing, "flat", 0.0), companion="go2_walk"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("mujoco")
 
+from helpers.distribution import install_robot
 from helpers.stack import Stack
 
 # Wraps the simulated robot; the fault begins when the marker file appears, and ends when it is gone.
@@ -33,7 +34,7 @@ class Faulty:
         if not os.path.exists(os.environ["FAULT_MARKER"]):
             self.last = state
             return state
-        change = getattr(self, "_" + self.fault)
+        change = getattr(self, "_" + self.fault, lambda state: state)
         return change(state)
 
     def _nan_joint(self, state):
@@ -49,6 +50,9 @@ class Faulty:
 
     def _frozen(self, state):
         return self.last
+
+    def _frozen_values(self, state):
+        return dataclasses.replace(self.last, stamp_ns=state.stamp_ns)
 
     def _old(self, state):
         return dataclasses.replace(state, stamp_ns=state.stamp_ns - 500_000_000)
@@ -77,6 +81,8 @@ class Faulty:
         raise RobotError("the cable is unplugged")
 
     def write(self, command):
+        if self.fault == "unwritable" and os.path.exists(os.environ["FAULT_MARKER"]):
+            raise RobotError("the motors' bus is gone")
         return self.inner.write(command)
 
     def close(self):
@@ -92,6 +98,7 @@ TRIPS = {  # fault: any of these trips
     "nan_joint": {"state_invalid"},
     "nan_gyro": {"state_invalid"},
     "no_rotation": {"state_invalid"},
+    "frozen_values": {"state_frozen"},
     "frozen": {"state_age", "clock", "state_gap"},
     "old": {"state_age", "clock"},
     "future": {"state_age", "clock"},
@@ -105,14 +112,7 @@ TRIPS = {  # fault: any of these trips
 @pytest.fixture
 def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Install the faulty robot as another distribution on the path, as a user adds a robot."""
-    site = tmp_path / "site"
-    information = site / "faulty_robot-1.0.dist-info"
-    information.mkdir(parents=True)
-    (site / "faulty_robot.py").write_text(MODULE)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty-robot\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[robot_policies.robots]\nfaulty = faulty_robot:create\n")
-    before = os.environ.get("PYTHONPATH")
-    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{before}" if before else str(site))
+    install_robot(monkeypatch, tmp_path, "faulty", MODULE)
     monkeypatch.setenv("FAULT_MARKER", str(tmp_path / "fault"))
     return tmp_path / "fault"
 
@@ -144,3 +144,19 @@ def test_an_unreadable_robot_is_landed_and_then_given_up(marker: Path) -> None:
         assert stack.robot.returncode == 2
         assert stack.robot.stderr is not None and "unplugged" in stack.robot.stderr.read()
         assert stack.sent[-1][1].header.frame_id == "damping"
+
+
+def test_a_robot_that_takes_no_command_trips_and_is_then_given_up_in_one_line(marker: Path) -> None:
+    """Its motors' own time-out has it by then; nothing that this node could do would reach them."""
+    with Stack("backend:=faulty", "options.fault:=unwritable") as stack:
+        assert stack.probe.until(lambda: stack.values().get("cycles") and stack.ask("arm").success, 20.0)
+        stack.until("mode", "damping")
+        marker.touch()
+        begun = time.monotonic()
+        assert stack.probe.until(lambda: stack.robot.poll() is not None, 10.0)
+        assert time.monotonic() - begun > 0.9  # it tries again meanwhile
+        assert stack.robot.returncode == 2 and "robot" in stack.values()["latched"]
+        assert stack.modes[-1][1].data == "landing:damping"
+        assert stack.robot.stderr is not None
+        told = [line for line in stack.robot.stderr.read().splitlines() if line.startswith("error: ")]
+        assert told == ["error: the robot is given up after 1 s: the motors' bus is gone"]

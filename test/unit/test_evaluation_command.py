@@ -117,6 +117,28 @@ def test_every_argument_is_checked_before_anything_starts(
     assert all(word in line for word in words), line
 
 
+def test_a_companion_that_cannot_be_one_is_refused(
+    stands: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "two names to switch between" in refused(capsys, stands, "--companion", stands)
+    assert "moon" in refused(capsys, stands, "--companion", "moon")
+    slow = make_bundle(tmp_path / "slow", SPEC, name="slow", timing={"control_dt": 0.04, "decimation": 8}).folder
+    assert "companion: control_dt" in refused(capsys, stands, "--companion", slow)
+
+
+def test_a_pair_is_told_as_one_and_walks_as_its_main_one_while_that_one_can(stands: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cells.json"
+    given = ("--seeds", 1, "--seconds", 3, "--command", "0.3,0,0", "--json", out, "--jobs", 1)
+    alone, pair = ([], ["--companion", stands])
+    metrics = []
+    for companion in (alone, pair):
+        assert main(["eval", "go2_walk", *map(str, [*companion, *given])]) == 0
+        (cell,) = json.loads(out.read_text(encoding="utf-8"))
+        assert (cell["policy"], cell["successes"]) == ("go2_walk+tiny" if companion else "go2_walk", 1)
+        metrics.append({name: value for name, value in cell["metrics"].items() if name != "real_time_factor"})
+    assert metrics[0] == metrics[1]
+
+
 def test_the_same_policy_twice_is_refused(stands: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "twice" in refused(capsys, stands, stands / "policy.yaml")
 

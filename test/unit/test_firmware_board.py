@@ -16,7 +16,7 @@ from sim2real.firmware import services, sport
 from sim2real.firmware.board import PERIOD, SWITCH_TIME, Board
 from sim2real.firmware.body import Body
 from sim2real.firmware.judge import Judge
-from sim2real.firmware.readings import MotorCommand
+from sim2real.firmware.readings import MotorCommand, Refused
 from sim2real.firmware.remote import remote_bytes
 
 SPEC = load_robot_spec("go2")
@@ -262,8 +262,9 @@ def test_the_judge_sees_a_joint_in_its_stop(motor: int, beyond: float) -> None:
 def test_the_judge_counts_commands_by_reason_and_writer() -> None:
     robot, log = board(), io.StringIO()
     judge = Judge(robot, log)
-    for reason, writer in (("taken", 1), ("crc", 2), ("crc", 2), ("taken", 1)):
-        judge.command(reason, writer)
+    taken, bad = held(), Refused("crc")
+    kept = [judge.command(command, writer) for command, writer in ((taken, 1), (bad, 2), (bad, 2), (taken, 1))]
+    assert kept == [(taken,), (), (), (taken,)]
     assert judge.commands == {"taken": 2, "crc": 2}
     events = [json.loads(line)["event"] for line in log.getvalue().splitlines()]
     assert events == ["writer", "first_command", "writer", "first_command"]

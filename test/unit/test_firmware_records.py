@@ -98,7 +98,7 @@ def test_the_built_in_controllers_commands_are_the_sdks(sdk: Any) -> None:
     dds, crc = sdk
     for seed in range(20):
         command = motor_command(targets(seed), 1)
-        assert command is not None
+        assert isinstance(command, MotorCommand)
         data = go2_records.encode_command(command)
         message = dds.LowCmd_.deserialize(data)
         assert message.serialize() == data
@@ -111,7 +111,7 @@ def test_the_built_in_controllers_commands_are_the_sdks(sdk: Any) -> None:
 def sealed(change: Any) -> bytes:
     """A Go2 command with one byte changed and its checksum made anew."""
     command = motor_command(targets(1), 1)
-    assert command is not None
+    assert isinstance(command, MotorCommand)
     row = list(go2_records._CMD_CDR.unpack_from(go2_records.encode_command(command), 4))
     change(row)
     row[-1] = word_crc(go2_records._CMD_C.pack(*row)[:-4])
@@ -157,7 +157,7 @@ def test_targets_of_stop_have_no_gain() -> None:
     rows = targets(3)
     rows[4][1], rows[5][2] = 2.146e9, 16000.0
     command = motor_command(rows, 1)
-    assert command is not None
+    assert isinstance(command, MotorCommand)
     assert command.stiffness[4] == command.pos[4] == 0.0
     assert command.damping[5] == command.vel[5] == 0.0
     assert command.stiffness[5] == rows[5][4]

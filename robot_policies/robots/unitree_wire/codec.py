@@ -24,18 +24,21 @@ Image = npt.NDArray[np.void]  # a C struct, shape ()
 HEADER = b"\x00\x01\x00\x00"  # CDR, little endian, no options
 MOTORS = 20  # places for motors in a record, whatever the robot has
 
+_HEADER: list[Any] = [  # of both records
+    ("head", "u1", 2),
+    ("level_flag", "u1"),
+    ("frame_reserve", "u1"),
+    ("sn", "<u4", 2),
+    ("version", "<u4", 2),
+    ("bandwidth", "<u2"),
+]
 _MOTOR_COMMAND = np.dtype(
     [("mode", "u1"), ("q", "<f4"), ("dq", "<f4"), ("tau", "<f4"), ("kp", "<f4"), ("kd", "<f4"), ("reserve", "<u4", 3)],
     align=True,
 )
 LOW_COMMAND = np.dtype(
     [
-        ("head", "u1", 2),
-        ("level_flag", "u1"),
-        ("frame_reserve", "u1"),
-        ("sn", "<u4", 2),
-        ("version", "<u4", 2),
-        ("bandwidth", "<u2"),
+        *_HEADER,
         ("motor_cmd", _MOTOR_COMMAND, MOTORS),
         ("bms_cmd", [("off", "u1"), ("reserve", "u1", 3)]),
         ("wireless_remote", "u1", 40),
@@ -83,12 +86,7 @@ _BATTERY = np.dtype(
 )
 LOW_STATE = np.dtype(
     [
-        ("head", "u1", 2),
-        ("level_flag", "u1"),
-        ("frame_reserve", "u1"),
-        ("sn", "<u4", 2),
-        ("version", "<u4", 2),
-        ("bandwidth", "<u2"),
+        *_HEADER,
         ("imu_state", _IMU),
         ("motor_state", _MOTOR_STATE, MOTORS),
         ("bms_state", _BATTERY),
