@@ -13,7 +13,7 @@ from robot_policies.cli import run
 
 HELP = "watch a simulated Go2 cross obstacles that its depth camera sees"
 VELOCITY = "0.8,0,0"
-POLICY, COMPANION, TERRAIN = "go2_parkour", "go2_walk", "mixed:0.6"
+POLICY, COMPANION, TERRAIN = "go2_parkour", "go2_walk", "parkour_stairs:0.15"
 WIRE = "hil"  # the bring-up of --wire
 DOMAINS = range(101, 221)  # of DDS, above those that ROS uses and within what its ports allow
 

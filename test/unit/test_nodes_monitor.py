@@ -12,11 +12,12 @@ import pytest
 pytest.importorskip("rclpy")
 
 from diagnostic_msgs.msg import DiagnosticArray
-from helpers.safety import DT, Bench
+from helpers.safety import DT, Bench, profile
 from hypothesis import given
 from hypothesis import strategies as st
 from nav_msgs.msg import Odometry
 
+from robot_policies.control.lease import Lease
 from robot_policies.nodes import diagnostics, robot_monitor
 from robot_policies.nodes.conversions import NS, odometry, to_ns
 from robot_policies.nodes.robot_monitor import RobotMonitor
@@ -155,6 +156,20 @@ def test_a_tilt_over_1_rad_is_a_fall_with_or_without_ground_truth() -> None:
     watched.bench.active()
     watched.cycle(truth(0.3), base_quat_wxyz=owned(tilted(1.2)))  # what is true is believed before an IMU
     assert watched.monitor.fell is False and watched.told("max_tilt_rad") == 0.3
+
+
+def test_a_policy_that_climbs_may_rear_up_and_scrape_its_trunk_as_far_as_its_bundle_allows() -> None:
+    for angle, fell in ((1.25, False), (1.35, True)):
+        watched = Watched()
+        watched.bench.stand()
+        gains = profile()
+        assert watched.bench.step.set_gain_profile(gains).ok
+        lease = Lease("policy_node", DT, gains.name, ("state",), tilt=1.3)
+        assert watched.bench.step.take_lease(lease, watched.bench.now).ok
+        watched.cycle(truth())
+        assert watched.told("mode") == "active"
+        watched.cycle(truth(angle, ("base",)))
+        assert watched.monitor.fell is fell
 
 
 def test_a_robot_that_left_active_by_tipping_over_has_fallen_when_it_is_down() -> None:

@@ -56,7 +56,7 @@ def test_the_demo_is_parkour_unless_another_policy_or_robot_is_asked_for() -> No
     processes = resolved("--headless", verb=demo)
     assert processes["policy_node"]["policy"] == "go2_parkour"
     assert processes["policy_node"]["companion"] == "go2_walk"
-    assert processes["depth_camera_node"]["terrain"] == processes["robot_node"]["options.terrain"] == "mixed:0.6"
+    assert processes["depth_camera_node"]["terrain"] == processes["robot_node"]["options.terrain"] == demo.TERRAIN
     assert resolved("--headless", "--terrain", "gap:0.5", verb=demo)["robot_node"]["options.terrain"] == "gap:0.5"
     for words in (("--policy", "go2_walk"), ("--backend", "mock"), ("--wire",)):
         processes = resolved("--headless", *words, verb=demo)
