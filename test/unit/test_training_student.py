@@ -22,6 +22,7 @@ from sim2real.training.build import build_env
 from sim2real.training.grounds import GroundKind
 from sim2real.training.motion import heading
 from sim2real.training.parkour import depth_input
+from sim2real.training.parkour.env import REFRESH
 from sim2real.training.parkour.student_contract import student_contract
 from sim2real.training.parkour.student_env import StudentEnv
 from sim2real.training.parkour.tasks import GO2_PARKOUR, GO2_PARKOUR_STUDENT
@@ -120,6 +121,19 @@ def test_who_is_steered_is_told_of_the_curve_and_who_is_not_has_none(env: Studen
     np.testing.assert_allclose(error[env._steered], along[env._steered])
     np.testing.assert_allclose(error[~env._steered], 0.0, atol=1e-12)
     assert env._paths.left(np.full(ROBOTS, 1.0))[~env._steered].tolist() == [0.0] * 4
+
+
+def test_the_teacher_of_a_robot_that_nobody_steers_is_told_what_the_robot_is_told(env: StudentEnv) -> None:
+    env.age[:] = 0
+    env._ask(np.ones(ROBOTS, dtype=bool))
+    env._steered[:] = np.arange(ROBOTS) % 2 == 0
+    env.batch.qpos[:, 1] = 0.6  # beside its line: who is steered is led back
+    for _ in range(REFRESH):
+        env.step(np.zeros((ROBOTS, 12)))
+    alone, asked = ~env._steered, env._heading[:, None]
+    np.testing.assert_array_equal(env._yaw[alone], np.repeat(asked, 2, axis=1)[alone])
+    np.testing.assert_allclose(env.views().groups["proprio"][alone, FRAME], env._heading[alone], atol=1e-6)
+    assert (np.abs(env._yaw - asked)[env._steered] > 1e-6).all()
 
 
 def test_images_are_new_at_ten_hertz_and_at_a_start(env: StudentEnv) -> None:

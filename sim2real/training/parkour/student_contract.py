@@ -27,7 +27,7 @@ from sim2real.training.task import Task
 CONTACT = 2.0  # [N], as Extreme Parkour; training takes any contact
 IMAGE_AGE = 0.23  # [s]: the oldest image of training when it comes, and one more image lost; stopped within 0.25 s
 SLOWEST = 0.2  # [m/s], below which a command means standing, as Extreme Parkour
-TILT = 1.3  # [rad]: a robot that climbs leans far; training ends at 1.4
+TILT = 1.3  # [rad]: a robot that climbs leans far; training ends at 1.25
 
 
 def student_contract(task: Task, spec: RobotSpec, provenance: Mapping[str, str], version: str) -> dict[str, Any]:

@@ -46,7 +46,6 @@ class StudentEnv(ParkourEnv):
         views = super()._observe(first)
         qpos = self.batch.qpos
         bases = Bases(self.fleet.tile, qpos[:, :3], qpos[:, 3:7])
-        self._heading[self._due] = self._heading_error()[self._due]
         return Views(
             {
                 **views.groups,
@@ -56,6 +55,17 @@ class StudentEnv(ParkourEnv):
                 "first": first[:, None].astype(np.float32),
             }
         )
+
+    def _look(self, first: Bools, around: Array) -> None:
+        """Look as the teacher does, who is told of the way what the student can know of it.
+
+        A robot that nobody steers cannot know how far it has come to the side; its teacher would turn it back.
+        """
+        super()._look(first, around)
+        error = self._heading_error()
+        self._heading[self._due] = error[self._due]
+        alone = self._due & ~self._steered
+        self._yaw[alone] = error[alone, None]
 
     def _heading_error(self) -> Array:
         """Return the error [rad] to the heading that the operator asks for (N,)."""
