@@ -58,6 +58,7 @@ class Vary:
     added_mass: Pair  # [kg], on the trunk, at its centre of mass
     start_yaw: Pair = (0.0, 0.0)  # [rad], where the robot looks at the start, from the x axis
     start_y: Pair = (0.0, 0.0)  # [m], how far to the left it stands
+    least_friction: NotNegative = 0.0  # of the feet, also on a randomised plant: what the course needs to be possible
 
 
 @schema
@@ -111,8 +112,8 @@ def load_course(name: str, difficulty: float | None = None) -> Course:
 
 
 def _check_pairs(course: Course, name: str) -> None:
-    pairs = {**vars(course.vary), "difficulty.range": course.difficulty.range}
-    for what, (low, high) in pairs.items():
+    vary = {what: pair for what, pair in vars(course.vary).items() if isinstance(pair, tuple)}
+    for what, (low, high) in {**vary, "difficulty.range": course.difficulty.range}.items():
         if low > high:
             raise SchemaError(expected(f"course {name}: {what}", f"{low} to {high}", "low before high"))
 

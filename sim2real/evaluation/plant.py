@@ -63,6 +63,8 @@ def of_model() -> Plant:
 def randomized(vary: Vary, seed: int, spec: RobotSpec, seconds: float, ranges: Randomization = RANGES) -> Plant:
     """Return a plant of the ranges of training: body, motors, delays, pushes. It starts as the nominal one does."""
     random = np.random.default_rng((seed, 2))
+    low, high = ranges.friction
+    ranges = replace(ranges, friction=(max(low, min(vary.least_friction, high)), high))
     bodies = draw_bodies(ranges, 1, random)
     actuators = draw_actuators(ranges, 1, len(spec.joint_names), random)
     cycle = 1.0 / spec.state_rate

@@ -43,6 +43,15 @@ def test_a_nominal_plant_is_the_courses_and_is_drawn_again_the_same() -> None:
     assert max(abs(plant.start_y) for plant in plants) <= 0.2 and np.ptp([p.start_y for p in plants]) > 0.2
 
 
+def test_a_course_of_slopes_is_never_too_slippery_to_stand_on() -> None:
+    for name in ("ramp", "tilt", "mixed"):
+        course = load_course(name)
+        assert course.vary.least_friction > 1.1 * np.tan(np.radians(30.0))
+        friction = [randomized(course.vary, seed, SPEC, 20.0).foot_friction for seed in range(60)]
+        assert 0.7 <= min(friction) < 0.75 and max(friction) > 1.15
+    assert min(randomized(STEP.vary, seed, SPEC, 20.0).foot_friction for seed in range(60)) < 0.5
+
+
 def test_a_randomized_plant_is_within_the_ranges_of_training() -> None:
     plants = [randomized(COURSE.vary, seed, SPEC, 20.0) for seed in range(60)]
     motors = [plant.motors for plant in plants if plant.motors is not None]
