@@ -12,7 +12,7 @@ from robot_policies.control.recording.journal import POLICY, ROBOT
 from robot_policies.control.recording.replay import POLICY_CALLS, ROBOT_CALLS, Outcome, replay
 from robot_policies.control.recording.steps import StepFile
 from robot_policies.control.recording.subjects import Subjects, read_facts
-from robot_policies.exceptions import RecordingError, expected
+from robot_policies.exceptions import RecordingError, RobotPoliciesError, expected
 
 HELP = "run a recording again, and compare number by number"
 LINES = 8  # of what is missing, per process
@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
         try:
             steps = StepFile(run / f"{topic}.mcap", topic)
             outcome = replay(steps, make, calls, resets=topic == POLICY)
-        except RecordingError as error:
+        except RobotPoliciesError as error:  # also a bundle, robot file or safety file of another version
             if changed:
                 raise
             missing.append(str(error))

@@ -178,6 +178,14 @@ def test_a_process_without_a_file_is_named_and_the_other_is_replayed(run: Path, 
     assert code == 2 and "policy_steps.mcap" in text
 
 
+def test_a_safety_file_of_another_version_is_named_and_the_policy_is_replayed(run: Path, replayed: Replayed) -> None:
+    path = run / "config" / "safety" / "go2.yaml"
+    path.write_text(path.read_text().replace("  frozen:", "  stuck:"))
+    code, text = replayed(run)
+    assert code == 1 and "missing:" in text and "state.frozen: asked for, not found" in text
+    assert "policy: 25 ticks" in text and "no difference" in text and "robot:" not in text
+
+
 def test_another_bundle_shows_what_it_would_have_commanded(run: Path, replayed: Replayed, tmp_path: Path) -> None:
     other = make_bundle(tmp_path / "other", SPEC)
     code, text = replayed(run, "--policy", str(other.folder))
