@@ -115,6 +115,7 @@ setup(
         "rich>=11.2",
         "typing_extensions>=4.12",
         "viser>=1.1,<2",
+        "zstandard>=0.22",
     ],
     extras_require={
         "ros": ROS,

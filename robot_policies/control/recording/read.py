@@ -10,10 +10,14 @@ from pathlib import Path
 from mcap.exceptions import McapError
 from mcap.records import Channel, Chunk, Footer, McapRecord, Message, Schema
 from mcap.stream_reader import CRCValidationError, StreamReader, breakup_chunk
+from zstandard import ZstdError
 
 from robot_policies.exceptions import RecordingError, expected
 
-BAD = (McapError, CRCValidationError, struct.error, ValueError, EOFError, KeyError, UnicodeDecodeError, RuntimeError)
+BAD = (
+    McapError, CRCValidationError, ZstdError, struct.error, ValueError, EOFError, KeyError, UnicodeDecodeError,
+    RuntimeError, MemoryError, OverflowError,
+)  # fmt: skip
 RECORD_LIMIT = 1 << 30  # bytes: a length beyond it is damage
 
 
@@ -66,7 +70,16 @@ def read_bag(path: Path) -> Bag:
                 break
             ended = ended or isinstance(record, Footer)
             _take(record, bag)
+    _drop_nameless(bag)
     return bag
+
+
+def _drop_nameless(bag: Bag) -> None:
+    """Leave out messages of a channel that nothing describes: it stood in a chunk that is damaged."""
+    named = [message for message in bag.messages if message.channel_id in bag.channels]
+    if len(named) < len(bag.messages):
+        bag.missing.append(f"{bag.path.name}: the topic of {len(bag.messages) - len(named)} messages")
+        bag.messages = named
 
 
 def _take(record: McapRecord, bag: Bag) -> None:
