@@ -76,6 +76,8 @@ class Stack:
         node = self.probe.node
         self._triggers = {name: node.create_client(Trigger, name) for name in ("stand", "damp", "estop", "reset")}
         self._arm = node.create_client(SetBool, "arm")
+        # Made early: an answer that comes before both sides have found each other is lost.
+        self._changes = {"policy_node": node.create_client(ChangeState, "policy_node/change_state")}
 
     def start(self, module: str, *parameters: str, rest: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         """Start a node process; it ends with the stack."""
@@ -97,10 +99,11 @@ class Stack:
 
     def change(self, transition: int, node: str = "policy_node") -> bool:
         """Ask for a lifecycle transition and return whether it was made."""
-        client = self.probe.node.create_client(ChangeState, f"{node}/change_state")
+        if node not in self._changes:
+            self._changes[node] = self.probe.node.create_client(ChangeState, f"{node}/change_state")
         request = ChangeState.Request()
         request.transition.id = transition
-        return bool(self.call(client, request).success)
+        return bool(self.call(self._changes[node], request).success)
 
     def told(self, node: str) -> list[Any]:
         """Return every status that a node told on /diagnostics, oldest first."""
