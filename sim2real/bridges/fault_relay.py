@@ -12,7 +12,7 @@ from sensor_msgs.msg import JointState
 from robot_policies.control import pacing
 from robot_policies.nodes.parameters import parameter
 from robot_policies.nodes.runtime import RELIABLE, Spinner, Stop, refuse_unknown_parameters, run
-from sim2real.faults.door import Door, Request
+from sim2real.door import Door, Request
 from sim2real.faults.message_faults import MessageFaults
 
 POLL = 0.002  # [s] between looks at the side door and at late messages

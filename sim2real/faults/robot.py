@@ -16,7 +16,7 @@ from robot_policies.robot_spec import RobotSpec
 from robot_policies.robots.robot import Wait
 from robot_policies.schema import parse
 from robot_policies.types import JointCommand, RobotState
-from sim2real.faults.door import Door, Request
+from sim2real.door import Door, Request
 from sim2real.faults.state_faults import StateFaults
 from sim2real.faults.witness import Witness
 from sim2real.mujoco.robot import MujocoOptions, MujocoRobot

@@ -19,7 +19,7 @@ from robot_policies.exceptions import RobotError, expected
 from robot_policies.nodes.bringup import Process, load_bringup
 from robot_policies.nodes.processes import set_discovery_defaults
 from sim2real.benchmark.children import Child, running
-from sim2real.faults.door import free_port
+from sim2real.door import free_port
 from sim2real.faults.kind import Setup
 from sim2real.faults.network import Cable
 from sim2real.firmware.client import SideDoor

@@ -1,45 +1,31 @@
-"""The side door of a peer: faults, pushes, the remote and questions, as one JSON object a datagram on 127.0.0.1.
+"""The side door of a peer: faults, pushes, the remote and questions. docs/hil.md lists the requests.
 
-It is not on the robot's network, so it works while that is mute. Every request gets one answer, ``{"ok": true, ...}``
-or ``{"ok": false, "error": ...}``. docs/hil.md lists the requests.
+It is not on the robot's network, so it works while that is mute.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from robot_policies.exceptions import InputError, RobotError, expected
+from robot_policies.exceptions import InputError, expected
+from sim2real.door import Door, Request
 from sim2real.firmware.board import Board
 from sim2real.firmware.faults import KINDS, Faults
 from sim2real.firmware.judge import Judge
 from sim2real.firmware.remote import remote_bytes
 from sim2real.firmware.services import MODES
 
-HOST = "127.0.0.1"
-LONGEST = 4096  # bytes of a request
-Request = Mapping[str, Any]
 
-
-class Control:
+class Control(Door):
     """Serves the side door of one board."""
 
     def __init__(self, board: Board, faults: Faults, judge: Judge, port: int) -> None:
         """Listen on ``port`` of this machine, 0 for a free one. Raises RobotError where it is taken."""
         self._board, self._faults, self._judge = board, faults, judge
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        try:
-            self._socket.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            self._socket.close()
-            raise RobotError(expected(f"control port {port}", str(error), "a free UDP port, or 0")) from error
-        self.port = int(self._socket.getsockname()[1])
         self.status: Callable[[], dict[str, Any]] = dict
-        self._requests: dict[str, Callable[[Request], dict[str, Any]]] = {
+        verbs = {
             "status": self._status,
             "fault": self._fault,
             "clear": self._clear,
@@ -50,32 +36,7 @@ class Control:
             "remote": self._remote,
             "mode": self._mode,
         }
-
-    def serve(self) -> None:
-        """Answer everything that has come."""
-        while True:
-            try:
-                data, sender = self._socket.recvfrom(LONGEST)
-            except BlockingIOError:
-                return
-            self._socket.sendto(json.dumps(self.answer(data)).encode(), sender)
-
-    def answer(self, data: bytes) -> dict[str, Any]:
-        """Return the answer to one request."""
-        try:
-            request = json.loads(data)
-            name = request["do"] if isinstance(request, dict) else None
-            if name not in self._requests:
-                raise InputError(expected("do", name, self._requests))
-            return {"ok": True, **self._requests[name](request)}
-        except InputError as error:
-            return {"ok": False, "error": str(error)}
-        except (ValueError, KeyError) as error:
-            return {"ok": False, "error": expected("a request", repr(error), '{"do": ...}')}
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._socket.close()
+        super().__init__(port, verbs)
 
     def _status(self, request: Request) -> dict[str, Any]:
         judge, faults = self._judge, self._faults

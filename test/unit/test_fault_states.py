@@ -14,7 +14,7 @@ import pytest
 from robot_policies.exceptions import InputError, RobotError
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.types import RobotState, owned
-from sim2real.faults.door import Door, free_port
+from sim2real.door import Door, free_port
 from sim2real.faults.message_faults import CHANGES, FLOW, NAMES, MessageFaults
 from sim2real.faults.state_faults import STATE, StateFaults
 from sim2real.firmware.client import SideDoor

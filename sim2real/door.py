@@ -1,18 +1,21 @@
-"""Where a process is told to misbehave: one JSON object a datagram on 127.0.0.1, as at a firmware peer's side door."""
+"""Where a process is told to misbehave and asked how it is: one JSON object a datagram on 127.0.0.1.
+
+Every request gets one answer, ``{"ok": true, ...}`` or ``{"ok": false, "error": ...}``.
+"""
 
 from __future__ import annotations
 
 import json
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Optional
 
 from robot_policies.exceptions import InputError, RobotError, expected
 
 HOST = "127.0.0.1"
 LONGEST = 4096  # bytes of a request
 Request = Mapping[str, Any]
-Verb = Callable[[Request], None]
+Verb = Callable[[Request], Optional[Mapping[str, Any]]]  # returns what the answer says beside ok
 
 
 class Door:
@@ -46,12 +49,12 @@ class Door:
             name = request["do"] if isinstance(request, dict) else None
             if name not in self._verbs:
                 raise InputError(expected("do", name, self._verbs))
-            self._verbs[name](request)
+            told = self._verbs[name](request) or {}
         except InputError as error:
             return {"ok": False, "error": str(error)}
         except (ValueError, KeyError, TypeError) as error:
             return {"ok": False, "error": expected("a request", repr(error), '{"do": ...}')}
-        return {"ok": True}
+        return {"ok": True, **told}
 
     def close(self) -> None:
         """Stop listening."""
