@@ -372,3 +372,13 @@ def test_five_hundred_times_a_second(patient: None) -> None:
     periods = np.diff(stamps) / 1e6
     assert np.median(periods) == pytest.approx(2.0, abs=0.3)
     assert np.mean(periods) < 4.0
+
+
+def test_what_the_system_refuses_to_send_is_one_line() -> None:
+    """A record that no datagram can hold, as an error that is no network's being away."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        link = unitree_legged_link.Link("lo", "127.0.0.1", peer.getsockname()[1], 0)
+        with pytest.raises(RobotError, match="UDP: writing a command to 127.0.0.1.*: Message too long"):
+            link.send(bytes(70_000))
+        link.close()
