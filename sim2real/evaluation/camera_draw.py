@@ -8,11 +8,8 @@ import numpy as np
 
 from robot_policies.contract import Depth
 from sim2real.mujoco.camera_profile import CameraProfile
-from sim2real.mujoco.depth_faults import DepthFaults
+from sim2real.randomization.depth_faults import varied
 
-# Factors on what the sensor file says of noise and holes: cameras of one kind differ, and so do surfaces and light.
-# Estimates. The blind band is never wider than the sensor's: its data sheet has 0.195 m at this resolution, 0.7 of it.
-NOISE, HOLES, BLIND = (0.5, 1.5), (0.5, 1.5), (0.7, 1.0)
 _DRAW = 4  # of this seed; others draw the robot and its pushes
 
 
@@ -35,16 +32,5 @@ def drawn_camera(profile: CameraProfile, depth: Depth, control_dt: float, seed: 
     low, high = depth.delay
     latest = max(low, high - 1.0 / profile.rate - control_dt)
     least, most = np.sort(random.uniform(low, latest, 2)).tolist()
-    faults = _faults(profile.faults, random)
+    faults = varied(profile.faults, random)
     return replace(profile, mount=mount, delay=least, jitter=most - least, faults=faults)
-
-
-def _faults(faults: DepthFaults, random: np.random.Generator) -> DepthFaults:
-    noise, anywhere, edges, blind = (float(random.uniform(*factor)) for factor in (NOISE, HOLES, HOLES, BLIND))
-    return replace(
-        faults,
-        noise=faults.noise * noise,
-        hole_random=min(1.0, faults.hole_random * anywhere),
-        hole_edges=min(1.0, faults.hole_edges * edges),
-        blind_band=faults.blind_band * blind,
-    )

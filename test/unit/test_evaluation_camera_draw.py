@@ -14,8 +14,9 @@ from helpers.offline import SPEC
 
 from robot_policies.contract import CameraPose, Depth
 from robot_policies.schema import parse
-from sim2real.evaluation.camera_draw import BLIND, HOLES, NOISE, drawn_camera
+from sim2real.evaluation.camera_draw import drawn_camera
 from sim2real.mujoco.camera_profile import CameraOptions, CameraProfile, camera_profile
+from sim2real.randomization.depth_faults import BLIND, HOLES, NOISE
 
 NOMINAL = camera_profile(SPEC, CameraOptions())
 REACH, PITCH = (0.02, 0.01, 0.03), 0.05

@@ -25,7 +25,7 @@ from sim2real.randomization.ranges import NOMINAL
 from sim2real.training.build import build_env
 from sim2real.training.parkour.camera import Bases, DepthCameras, optical_rotations, read_pixels, thinned
 from sim2real.training.parkour.env import ParkourEnv
-from sim2real.training.parkour.tasks import GO2_PARKOUR
+from sim2real.training.parkour.tasks import GO2_PARKOUR_TEACHER
 
 MOUNT = SPEC.sensors.depth["depth"]
 BUNDLE: dict[str, Any] = {
@@ -57,10 +57,14 @@ def moved(**pose: Any) -> dict[str, Any]:
 
 
 def cameras(
-    robots: int, depth: Depth | None = None, camera: CameraProfile | None = None, ground: Ground = STEPS.ground
+    robots: int,
+    depth: Depth | None = None,
+    camera: CameraProfile | None = None,
+    ground: Ground = STEPS.ground,
+    varied: bool = False,
 ) -> DepthCameras:
     camera = camera or profile(rate=50.0)
-    return DepthCameras([ground], depth or bundle(), camera, robots, 0.02, np.random.default_rng(0))
+    return DepthCameras([ground], depth or bundle(), camera, robots, 0.02, np.random.default_rng(0), varied)
 
 
 def bases(position: Array, quat_wxyz: Array) -> Bases:
@@ -208,6 +212,23 @@ def test_edge_holes_are_thinned_with_the_pixels() -> None:
     assert read_pixels(bundle(interpolation="area")).stride == 1.0
 
 
+def test_cameras_differ_in_how_faulty_they_are() -> None:
+    """As the evaluation's do: without it, a student that passed 39 of 40 walls passed 22 before such cameras."""
+    position, quat = poses(STEPS, 40, seed=8)
+    perfect = cameras(40).capture(np.arange(40), bases(position, quat))
+    spreads, nearest = [], []
+    for varied in (False, True):
+        made = cameras(40, camera=profile(noise=0.01, blind_band=0.28), varied=varied)
+        images = [made.capture(np.arange(40), bases(position, quat)) for _ in range(30)]
+        told = [(image > 0.0) & (perfect > 0.5) & (perfect < 1.5) for image in images]
+        errors = [(i[t] - perfect[t]) / perfect[t] ** 2 for i, t in zip(images, told, strict=True)]
+        spreads.append(np.array([error.std() for error in errors]))
+        nearest.append(np.array([image[image > 0.0].min() for image in images]))
+    (same, others), (edge, edges_found) = spreads, nearest
+    assert np.ptp(same) < 0.002 and others.min() < 0.0065 and others.max() > 0.0135
+    assert edge.min() >= 0.28 and edges_found.min() < 0.22 and (edges_found > 0.25).any()
+
+
 def test_faults_of_many_images_are_those_of_each() -> None:
     position, quat = poses(STEPS, 5, seed=7)
     images = simulated(STEPS.name, position, quat)
@@ -249,7 +270,7 @@ def test_optical_rotations_are_the_simulated_cameras() -> None:
 
 @pytest.fixture
 def env() -> Iterator[ParkourEnv]:
-    made = build_env(replace(GO2_PARKOUR, levels=2, tiles=1, randomization=NOMINAL), 16, seed=0)
+    made = build_env(replace(GO2_PARKOUR_TEACHER, levels=2, tiles=1, randomization=NOMINAL), 16, seed=0)
     assert isinstance(made, ParkourEnv)
     yield made
     made.batch.close()
@@ -257,7 +278,7 @@ def env() -> Iterator[ParkourEnv]:
 
 def test_it_sees_the_lanes_of_an_environment(env: ParkourEnv) -> None:
     grounds = [tile.ground for tile in env.lanes.tiles]
-    many = DepthCameras(grounds, bundle(), profile(rate=50.0), 16, 0.02, np.random.default_rng(0))
+    many = DepthCameras(grounds, bundle(), profile(rate=50.0), 16, 0.02, np.random.default_rng(0), varied=False)
     many._captures._phase[:] = 0
     for _ in range(3):
         done = env.step(np.zeros((16, 12))).done
@@ -265,7 +286,7 @@ def test_it_sees_the_lanes_of_an_environment(env: ParkourEnv) -> None:
         found = many.look(Bases(env.fleet.tile, qpos[:, :3], qpos[:, 3:7]), done, all_of(16))
     for robot in (0, 7, 15):
         tile = env.fleet.tile[robot]
-        kind, level = GO2_PARKOUR.grounds[env.lanes.kind[tile]], env.lanes.level[tile]
+        kind, level = GO2_PARKOUR_TEACHER.grounds[env.lanes.kind[tile]], env.lanes.level[tile]
         name = f"{kind.kind}:{(kind.lowest, kind.highest)[level]:.4f}:0"
         expected = deployed(bundle(), simulated(name, qpos[[robot], :3], qpos[[robot], 3:7]))
         assert (np.abs(found[robot] - expected[0]) < 0.01 * METRE).mean() >= 0.99

@@ -19,6 +19,7 @@ from sim2real.mujoco.camera_profile import CameraProfile
 from sim2real.mujoco.depth_faults import DepthFaults, apply
 from sim2real.mujoco.depth_renderer import FRAMES, DepthRenderer
 from sim2real.mujoco.ground import Ground
+from sim2real.randomization import depth_faults as randomization
 from sim2real.training.grounds import Index
 from sim2real.training.motion import Bools
 from sim2real.training.parkour.captures import Captures
@@ -72,7 +73,7 @@ class DepthCameras:
 
     def __init__(
         self, grounds: Sequence[Ground], depth: Depth, profile: CameraProfile, robots: int, control_dt: float,
-        rng: np.random.Generator,
+        rng: np.random.Generator, varied: bool = True,
     ) -> None:  # fmt: skip
         """Draw all cameras.
 
@@ -83,11 +84,12 @@ class DepthCameras:
             robots: N.
             control_dt: [s].
             rng: draws cameras, noise and holes.
+            varied: whether it also draws how faulty they are, anew for each group of images.
 
         Raises:
             InputError: times that are none.
         """
-        self._depth, self._profile, self._rng = depth, profile, rng
+        self._depth, self._profile, self._rng, self._varied = depth, profile, rng, varied
         self._pixels = pixels = read_pixels(depth)
         k = depth.intrinsics
         reach = BEYOND * depth.far if depth.invalid == "far" else profile.far
@@ -139,7 +141,8 @@ class DepthCameras:
         place = bases.position + (base @ self._position[robots, :, None])[:, :, 0]
         perfect = self._renderer.depth(bases.ground, place, base @ optical_rotations(self._pitch[robots]))
         columns = self._pixels.columns.astype(np.float32)
-        return apply(perfect, self._faults, self._profile.far, self._rng, columns)
+        faults = randomization.varied(self._faults, self._rng) if self._varied else self._faults
+        return apply(perfect, faults, self._profile.far, self._rng, columns)
 
 
 def thinned(faults: DepthFaults, stride: float) -> DepthFaults:

@@ -28,7 +28,8 @@ class StudentEnv(ParkourEnv):
         depth = depth_input.drawn(depth_input.depth_input(spec))
         grounds = [tile.ground for tile in self.lanes.tiles]
         self._cameras = DepthCameras(
-            grounds, depth, depth_input.camera(spec), envs, self.task.control_dt, self.rng
+            grounds, depth, depth_input.camera(spec), envs, self.task.control_dt, self.rng,
+            varied=self.task.randomization.noise > 0.0,
         )  # fmt: skip
         self._steered = np.zeros(envs, dtype=bool)
         self._aim = np.zeros(envs)  # [rad], in the world; of those who are steered: error of who steers
