@@ -24,7 +24,9 @@ from sim2real.training.robot import TrainedRobot
 from sim2real.training.task import Kind, Task
 from sim2real.training.walk import WalkEnv
 
-ENVS: Mapping[Kind, type[Env]] = MappingProxyType({"walk": WalkEnv, "parkour": ParkourEnv, "student": StudentEnv})
+ENVS: Mapping[Kind, type[Env]] = MappingProxyType(
+    {"walk": WalkEnv, "parkour": ParkourEnv, "student": StudentEnv, "refined": StudentEnv}
+)
 
 
 def build_env(task: Task, envs: int, seed: int, threads: int = 2, device: str = "cpu") -> Env:

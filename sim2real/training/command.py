@@ -24,7 +24,7 @@ DIVERGED = 1
 NOT_WRITTEN = 3
 TORCH = "pip install 'robot_policies[train]'"
 NEEDED = ("torch", "rsl_rl", "matplotlib")
-TEACHERS = Path(__file__).parent / "checkpoints"
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
 SPIN = "1000"  # turns of idle threads; libgomp's own take an update from 1 s to 22 s where others use the cores too
 
 
@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="where robots are simulated (default: a GPU if any)"
     )
-    parser.add_argument("--teacher", type=Path, help="checkpoint of a student's teacher (default: the shipped one)")
+    parser.add_argument(
+        "--start", type=Path, help="checkpoint of the task that this one starts from (default: the shipped one)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT.run")
 
 
@@ -83,10 +85,10 @@ def _check(task: Task, args: argparse.Namespace, run: Path) -> None:
     there = has_checkpoint(run)
     if args.resume and not there:
         raise ResourceError(expected(f"--resume: a checkpoint in {run}", "none", "train without --resume first"))
-    if args.teacher is not None and (task.kind != "student" or args.resume):
-        students = [name for name, other in TASKS.items() if other.kind == "student"]
-        found = f"{task.name}, a {task.kind} task" if task.kind != "student" else "--resume, whose run has its teacher"
-        raise InputError(expected("--teacher: a new run of a student", found, students))
+    if args.start is not None and (not task.starts_from or args.resume):
+        such = [name for name, other in TASKS.items() if other.starts_from]
+        found = "--resume, which goes on by itself" if task.starts_from else f"{task.name}, which starts from nothing"
+        raise InputError(expected("--start: a new run that starts from another's", found, such))
     if there and not args.resume:
         raise ResourceError(expected(f"{run}: no run before this one", "a checkpoint", "--resume, or another --out"))
 
@@ -100,7 +102,7 @@ def _train(task: Task, args: argparse.Namespace, run: Path, stop: StopSignals) -
     device = choose_device(args.device)
     _tell(f"{args.envs} robots on {'MuJoCo Warp, cuda' if device == 'cuda' else f'{args.threads} threads'}")
     env = build_env(task, args.envs, args.seed, args.threads, device)
-    trainer = Trainer(env, run, args.seed, args.resume, _tell, args.threads, _teacher(task, args))
+    trainer = Trainer(env, run, args.seed, args.resume, _tell, args.threads, _start(task, args))
     try:
         trainer.run(60.0 * args.minutes, stopped=stop.asked)
     except DivergedError as error:
@@ -109,11 +111,11 @@ def _train(task: Task, args: argparse.Namespace, run: Path, stop: StopSignals) -
     return NOT_WRITTEN if trainer.unsaved else 0
 
 
-def _teacher(task: Task, args: argparse.Namespace) -> Path | None:
-    """Return the checkpoint that a new student's teacher is in."""
-    if task.kind != "student" or args.resume:
+def _start(task: Task, args: argparse.Namespace) -> Path | None:
+    """Return the checkpoint that a new run starts from, if its task starts from another."""
+    if not task.starts_from or args.resume:
         return None
-    return args.teacher or TEACHERS / f"{task.name}_teacher.pt"
+    return args.start or CHECKPOINTS / f"{task.starts_from}.pt"
 
 
 def _finish(task: Task, out: Path, run: Path, judged: bool) -> int:
@@ -130,9 +132,7 @@ def _finish(task: Task, out: Path, run: Path, judged: bool) -> int:
         _tell(f"trained: a teacher, which knows its ground; no bundle is written, {run} is what a student learns from")
         return 0
     try:
-        lines = (
-            _export_student(task, out, values, judged) if task.kind == "student" else _export_walk(task, out, values)
-        )
+        lines = _export_walk(task, out, values) if task.kind == "walk" else _export_student(task, out, values, judged)
     except OSError as error:
         valid = f"room on the disk, then --minutes 0 --resume; the checkpoint is in {run}"
         sys.stderr.write(f"robot-policies train: {expected(f'{out}: to write the bundle', error.strerror, valid)}\n")

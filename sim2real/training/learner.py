@@ -13,8 +13,8 @@ from tensordict import TensorDict
 
 from sim2real.training.env import Env, Views
 from sim2real.training.mirror import Mirror, joint_mirror
-from sim2real.training.parkour.learner import build_distillation, build_parkour_ppo
-from sim2real.training.ppo import Learner, TaskPPO
+from sim2real.training.parkour.learner import build_distillation, build_parkour_ppo, build_refinement
+from sim2real.training.ppo import Learner, TaskPPO, arguments
 from sim2real.training.speed import sample_symmetry
 from sim2real.training.task import Network, Task
 
@@ -33,19 +33,21 @@ def build_actor(observation: TensorDict, joints: int, network: Network) -> MLPMo
     return MLPModel(observation, _GROUPS, "actor", joints, network.hidden, "elu", False, spread)
 
 
-def build_learner(task: Task, env: Env, teacher: Path | None = None) -> Learner:
-    """Return what learns the task: PPO with fresh networks for ``env``, or the distillation of a teacher.
+def build_learner(task: Task, env: Env, start: Path | None = None) -> Learner:
+    """Return what learns the task: PPO, with fresh networks or a student's, or the distillation of a teacher.
 
     Args:
         task: what is learnt.
         env: the robots.
-        teacher: checkpoint of a student's teacher; a run that goes on has its teacher in its own checkpoint.
+        start: checkpoint that a task starts from; a run that goes on has what it needs of it in its own.
 
     Raises:
-        ResourceError: a teacher that cannot be read, or of another task.
+        ResourceError: a checkpoint that cannot be read, or of another task.
     """
     if task.kind == "student":
-        return build_distillation(task, env, teacher)
+        return build_distillation(task, env, start)
+    if task.kind == "refined":
+        return build_refinement(task, env, start)
     ppo = build_parkour_ppo(task, env, _symmetry(task, env)) if task.kind == "parkour" else build_ppo(task, env)
     ppo.settles = task.ppo.settles
     sample_symmetry(ppo)
@@ -60,10 +62,7 @@ def build_ppo(task: Task, env: Env) -> TaskPPO:
     critic = MLPModel(observation, _GROUPS, "critic", 1, task.network.hidden, "elu", False, None)
     return TaskPPO(
         actor, critic, RolloutStorage("rl", len(env), ppo.steps, observation, [joints], "cpu"),
-        num_learning_epochs=ppo.num_learning_epochs, num_mini_batches=ppo.num_mini_batches,
-        clip_param=ppo.clip_param, gamma=ppo.gamma, lam=ppo.lam, value_loss_coef=ppo.value_loss_coef,
-        entropy_coef=ppo.entropy_coef, learning_rate=ppo.learning_rate, max_grad_norm=ppo.max_grad_norm,
-        desired_kl=ppo.desired_kl, schedule="adaptive", symmetry_cfg=_symmetry(task, env),
+        **arguments(ppo, _symmetry(task, env)),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from rsl_rl.algorithms import PPO
 from tensordict import TensorDict
 from torch import nn
 
-from sim2real.training.task import Settles
+from sim2real.training.task import Ppo, Settles
 
 
 class Learner(Protocol):
@@ -62,6 +62,16 @@ class Learner(Protocol):
     def spread(self) -> float:
         """Mean standard deviation of the actions [action units], or what stands for it."""
         ...
+
+
+def arguments(ppo: Ppo, symmetry: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return what rsl-rl's PPO takes beside networks and storage."""
+    return dict(
+        num_learning_epochs=ppo.num_learning_epochs, num_mini_batches=ppo.num_mini_batches,
+        clip_param=ppo.clip_param, gamma=ppo.gamma, lam=ppo.lam, value_loss_coef=ppo.value_loss_coef,
+        entropy_coef=ppo.entropy_coef, learning_rate=ppo.learning_rate, max_grad_norm=ppo.max_grad_norm,
+        desired_kl=ppo.desired_kl, schedule="adaptive", symmetry_cfg=symmetry,
+    )  # fmt: skip
 
 
 class TaskPPO(PPO):

@@ -71,7 +71,7 @@ class Ppo:
     mirror: str = "augmentation"  # none | loss | augmentation: how left and right are made alike
 
 
-Kind = Literal["walk", "parkour", "student"]
+Kind = Literal["walk", "parkour", "student", "refined"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ class Task:
     physics_dt: float = 0.005  # [s]
     episode: float = 20.0  # [s]
     kind: Kind = "walk"  # which environment and which learner
+    starts_from: str = ""  # task whose checkpoint a run starts from
     history: tuple[int, ...] = (0,)  # ages [control steps] of the frames that the actor sees
     grounds: tuple[GroundKind, ...] = (GroundKind("flat", 1.0),)
     levels: int = 1  # of difficulty, of each kind of ground

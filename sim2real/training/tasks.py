@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from robot_policies.exceptions import ResourceError, expected
 from sim2real.training.grounds import GroundKind
-from sim2real.training.parkour.tasks import GO2_PARKOUR, GO2_PARKOUR_STUDENT
+from sim2real.training.parkour.tasks import GO2_PARKOUR, GO2_PARKOUR_STUDENT, GO2_PARKOUR_TEACHER
 from sim2real.training.task import CommandRanges, ObservationTerm, Ppo, Settles, Task, weights
 
 # Scales and noise of legged_gym, which foreign Go2 policies share; the command is unscaled as in rl_sar's Go2 policy.
@@ -81,7 +81,8 @@ GO2_WALK = Task(
     ppo=Ppo(settles=Settles(after=17_000_000, entropy_coef=0.0005, desired_kl=0.006)),
 )
 
-TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (GO2_WALK, GO2_PARKOUR, GO2_PARKOUR_STUDENT)})
+_ALL = (GO2_WALK, GO2_PARKOUR_TEACHER, GO2_PARKOUR_STUDENT, GO2_PARKOUR)
+TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ALL})
 
 
 def find_task(name: str) -> Task:

@@ -67,7 +67,7 @@ class Trainer:
 
     def __init__(
         self, env: Env, folder: Path, seed: int, resume: bool, tell: Callable[[str], None], threads: int = 1,
-        teacher: Path | None = None,
+        start: Path | None = None,
     ) -> None:  # fmt: skip
         """Build the networks, or take them from the folder's checkpoint.
 
@@ -78,7 +78,7 @@ class Trainer:
             resume: whether to go on from the folder's checkpoint.
             tell: is told one line at a time.
             threads: the most that an update may use. With one, equal seeds give equal numbers.
-            teacher: checkpoint of a student's teacher.
+            start: checkpoint that the task starts from.
 
         Raises:
             ResourceError: there is nothing to resume, or it is another task's.
@@ -87,7 +87,7 @@ class Trainer:
         speed.fast_products()
         torch.set_num_threads(1)  # the simulation has threads of its own
         self.env, self._folder, self._tell = env, folder, tell
-        self.learner: Learner = build_learner(env.task, env, teacher)
+        self.learner: Learner = build_learner(env.task, env, start)
         self.progress = checkpoint.Progress(env.task.name, seed, len(env))
         if resume:
             self.progress = checkpoint.resume(folder, self.learner, self.progress, env, tell)

@@ -18,7 +18,7 @@ from sim2real.mujoco.terrain import find_place
 from sim2real.mujoco.world import build_model
 from sim2real.training.grounds import GroundKind
 from sim2real.training.parkour.camera import rotations
-from sim2real.training.parkour.tasks import GO2_PARKOUR
+from sim2real.training.parkour.tasks import GO2_PARKOUR_TEACHER
 
 PROFILE = profile()
 K = PROFILE.intrinsics
@@ -41,7 +41,7 @@ def cameras(position: Array, quat_wxyz: Array) -> tuple[Array, Array]:
     return position + base @ np.array(PROFILE.mount.position), base @ optical_rotation(PROFILE.mount.pitch)
 
 
-@pytest.mark.parametrize("kind", GO2_PARKOUR.grounds, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", GO2_PARKOUR_TEACHER.grounds, ids=lambda kind: kind.kind)
 def test_it_sees_what_the_simulated_camera_sees(kind: GroundKind) -> None:
     """Every kind of lane, first and last level, rolled and pitched bases. Asked: 1 cm on 99 % of the pixels."""
     for difficulty, reach in ((kind.lowest, REACH), (kind.highest, REACH), (kind.highest, PROFILE.far)):
@@ -147,7 +147,7 @@ def test_the_camera_looks_over_the_legs() -> None:
     model = build_model(SPEC, None)
     mirror = Mirror(model, SPEC.joint_names)
     rays = RayCamera(model, mirror.base_body, PROFILE.mount, K)
-    swing = GO2_PARKOUR.action_scale * GO2_PARKOUR.action_clip
+    swing = GO2_PARKOUR_TEACHER.action_scale * GO2_PARKOUR_TEACHER.action_clip
     low, high = (np.array([model.joint(name).range[end] for name in SPEC.joint_names]) for end in (0, 1))
     high_up = BasePose(np.array([0.0, 0.0, 50.0]), np.array([1.0, 0.0, 0.0, 0.0]))
 

@@ -19,13 +19,13 @@ from sim2real.training.parkour import views
 from sim2real.training.parkour.env import ParkourEnv
 from sim2real.training.parkour.lanes import make_lanes
 from sim2real.training.parkour.path import Paths, wrap
-from sim2real.training.parkour.tasks import GO2_PARKOUR
+from sim2real.training.parkour.tasks import GO2_PARKOUR_TEACHER
 from sim2real.training.parkour.terms import TERMS, Goal
 from sim2real.training.rewards import TERMS as SHARED
 
 STEPS = GroundKind("parkour_steps", 0.5, highest=0.4, lowest=0.1)
 GAPS = GroundKind("parkour_gaps", 0.5, highest=0.6, lowest=0.2)
-TASK = replace(GO2_PARKOUR, grounds=(STEPS, GAPS), levels=3, tiles=1, randomization=NOMINAL)
+TASK = replace(GO2_PARKOUR_TEACHER, grounds=(STEPS, GAPS), levels=3, tiles=1, randomization=NOMINAL)
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_terms(env: ParkourEnv) -> None:
     )  # fmt: skip
     faster = replace(GOAL, speed=np.array([2.0]))
     assert float(TERMS["goal_vel"](motion, gait, faster)[0]) == 1.0  # faster than asked earns no more
-    assert set(GO2_PARKOUR.rewards) <= set(TERMS) | set(SHARED)
+    assert set(GO2_PARKOUR_TEACHER.rewards) <= set(TERMS) | set(SHARED)
 
 
 def test_some_robots_stop_for_a_while_and_standing_is_what_they_gain_by(env: ParkourEnv) -> None:

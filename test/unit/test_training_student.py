@@ -25,7 +25,7 @@ from sim2real.training.parkour import depth_input
 from sim2real.training.parkour.env import REFRESH
 from sim2real.training.parkour.student_contract import student_contract
 from sim2real.training.parkour.student_env import StudentEnv
-from sim2real.training.parkour.tasks import GO2_PARKOUR, GO2_PARKOUR_STUDENT
+from sim2real.training.parkour.tasks import GO2_PARKOUR_STUDENT, GO2_PARKOUR_TEACHER
 from sim2real.training.parkour.views import frame_size
 
 if TYPE_CHECKING:
@@ -287,7 +287,7 @@ def test_it_begins_with_the_teacher_of_a_checkpoint_and_on_its_levels(tmp_path: 
     from sim2real.training import checkpoint
     from sim2real.training.learner import build_learner
 
-    task = replace(GO2_PARKOUR, grounds=(STEPS, GAPS), levels=2, tiles=1, randomization=NOMINAL)
+    task = replace(GO2_PARKOUR_TEACHER, grounds=(STEPS, GAPS), levels=2, tiles=1, randomization=NOMINAL)
     other = build_env(task, 16, seed=1)
     other.fleet.level[:] = np.arange(16) >= 8
     teacher = build_learner(task, other)
@@ -298,7 +298,7 @@ def test_it_begins_with_the_teacher_of_a_checkpoint_and_on_its_levels(tmp_path: 
         assert torch.equal(student.student.actor.state_dict()[name], value)
     student.load(student.save(), None, True)
     wrong = replace(TASK, network=replace(TASK.network, hidden=(32,)))
-    with pytest.raises(ResourceError, match="--teacher .*: a teacher of go2_parkour; found .*mlp"):
+    with pytest.raises(ResourceError, match="--start .*: a run of go2_parkour_teacher; found .*mlp"):
         build_learner(wrong, env, tmp_path / checkpoint.FILE)
     other.batch.close()
 
@@ -308,7 +308,7 @@ def test_robots_are_judged_by_whether_they_reach_the_end_of_a_lane() -> None:
     from sim2real.training.env import Views
     from sim2real.training.parkour.score import line, pass_rates
 
-    task = replace(GO2_PARKOUR, randomization=NOMINAL)
+    task = replace(GO2_PARKOUR_TEACHER, randomization=NOMINAL)
     seen = []
 
     def stands(views: Views) -> np.ndarray:

@@ -13,7 +13,9 @@ from sim2real.training.env import Env, Views
 from sim2real.training.learner import build_learner, to_tensors
 from sim2real.training.parkour.distillation import Distillation
 from sim2real.training.parkour.learner import ParkourPPO
+from sim2real.training.parkour.refinement import Refinement
 from sim2real.training.parkour.score import Act
+from sim2real.training.parkour.student import Student
 from sim2real.training.parkour.views import HIDDEN, frame_size
 
 
@@ -26,8 +28,8 @@ def acting(env: Env, values: Mapping[str, Any]) -> Act:
     """
     learner = build_learner(env.task, env)
     learner.load(values, None, True)
-    if isinstance(learner, Distillation):
-        return _student(learner, frame_size(env.task.terms))
+    if isinstance(learner, Distillation | Refinement):
+        return _student(learner.student, frame_size(env.task.terms))
     assert isinstance(learner, ParkourPPO)
     return _teacher(learner)
 
@@ -40,7 +42,7 @@ def _teacher(learner: ParkourPPO) -> Act:
     return act
 
 
-def _student(learner: Distillation, frame: int) -> Act:
+def _student(student: Student, frame: int) -> Act:
     hidden = torch.zeros(0, HIDDEN)
 
     def act(views: Views) -> Array32:
@@ -50,7 +52,7 @@ def _student(learner: Distillation, frame: int) -> Act:
             if len(hidden) != len(seen):
                 hidden = torch.zeros(len(seen), HIDDEN)
             own = seen["proprio"][:, :frame]
-            hidden = learner.student.look(seen, own, hidden)
-            return np.asarray(learner.student.act(own, hidden, *learner.student.of_itself(seen["past"], frame)))
+            hidden = student.look(seen, own, hidden)
+            return np.asarray(student.act(own, hidden, *student.of_itself(seen["past"], frame)))
 
     return act

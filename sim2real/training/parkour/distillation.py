@@ -21,15 +21,18 @@ from sim2real.training.parkour.window import Step, Window, rows
 
 EPOCHS, PARTS = 2, 4  # passes over a window, and groups of robots in each
 GUIDED = 400_000  # samples, over which the teacher drives fewer and fewer robots; then none
-RATES = ((0, 1e-3), (6_000_000, 5e-4), (10_500_000, 2e-4), (12_000_000, 1e-4))  # learning rate from so many samples on
+RATES = ((0, 1e-3), (6_000_000, 5e-4), (11_000_000, 2e-4), (14_000_000, 1e-4))  # learning rate from so many samples on
 WEIGHTS = {"action": 1.0, "yaw": 1.0, "latent": 0.3, "scan": 1.0, "velocity": 0.3, "body": 0.3}
 
 
 class Distillation:
     """A learner beside rsl-rl's, with their interface: act, process_env_step, compute_returns, update."""
 
-    def __init__(self, teacher: ParkourActor, adaptation: Adaptation, frame: int, robots: int) -> None:
-        """Take a trained teacher, which stays as it is."""
+    def __init__(
+        self, teacher: ParkourActor, adaptation: Adaptation, critic: nn.Module, frame: int, robots: int
+    ) -> None:
+        """Take a trained teacher, which stays as it is; its critic is kept for who refines the student."""
+        self._critic = critic
         self._teacher, self._adaptation = teacher.requires_grad_(False), adaptation.requires_grad_(False)
         self._frame = frame
         self.student = Student(frame, teacher, adaptation).requires_grad_(True)
@@ -109,7 +112,11 @@ class Distillation:
         return {
             "actor_state_dict": self.student.state_dict(),
             "optimizer_state_dict": self._optimizer.state_dict(),
-            "teacher": {"actor": self._teacher.state_dict(), "adaptation": self._adaptation.state_dict()},
+            "teacher": {
+                "actor": self._teacher.state_dict(),
+                "adaptation": self._adaptation.state_dict(),
+                "critic": self._critic.state_dict(),
+            },
         }
 
     def load(self, loaded_dict: Mapping[str, Any], load_cfg: object, strict: bool) -> bool:
@@ -118,6 +125,7 @@ class Distillation:
         self._optimizer.load_state_dict(loaded_dict["optimizer_state_dict"])
         self._teacher.load_state_dict(loaded_dict["teacher"]["actor"])
         self._adaptation.load_state_dict(loaded_dict["teacher"]["adaptation"])
+        self._critic.load_state_dict(loaded_dict["teacher"]["critic"])
         return True
 
     # The student on one step, and on a window.

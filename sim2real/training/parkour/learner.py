@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ from sim2real.training.env import Env
 from sim2real.training.parkour.adaptation import Adaptation
 from sim2real.training.parkour.distillation import Distillation
 from sim2real.training.parkour.networks import ACTOR_GROUPS, CRITIC_GROUPS, ParkourActor
+from sim2real.training.parkour.refinement import KNOWN, Refinement
+from sim2real.training.parkour.student import Student
 from sim2real.training.parkour.views import frame_size
-from sim2real.training.ppo import TaskPPO
+from sim2real.training.ppo import TaskPPO, arguments
 from sim2real.training.task import Task
 
 EVERY = 20  # iterations: in one of so many the teacher acts on what the history says, as in Extreme Parkour
@@ -83,14 +87,8 @@ def build_parkour_ppo(task: Task, env: Env, symmetry: dict[str, Any] | None) -> 
     """Return PPO with fresh networks for ``env``."""
     ppo, observation = task.ppo, _observation(env)
     actor, joints = _build_actor(task, env, observation), len(env.robot.joint_names)
-    critic = MLPModel(observation, CRITIC_GROUPS, "critic", 1, task.network.hidden, "elu", False, None)
-    learner = ParkourPPO(
-        actor, critic, RolloutStorage("rl", len(env), ppo.steps, observation, [joints], "cpu"),
-        num_learning_epochs=ppo.num_learning_epochs, num_mini_batches=ppo.num_mini_batches,
-        clip_param=ppo.clip_param, gamma=ppo.gamma, lam=ppo.lam, value_loss_coef=ppo.value_loss_coef,
-        entropy_coef=ppo.entropy_coef, learning_rate=ppo.learning_rate, max_grad_norm=ppo.max_grad_norm,
-        desired_kl=ppo.desired_kl, schedule="adaptive", symmetry_cfg=symmetry,
-    )  # fmt: skip
+    storage = RolloutStorage("rl", len(env), ppo.steps, observation, [joints], "cpu")
+    learner = ParkourPPO(actor, _build_critic(task, observation), storage, **arguments(ppo, symmetry))
     learner.adaptation = _build_adaptation(task, env, actor)
     return learner
 
@@ -101,20 +99,55 @@ def build_distillation(task: Task, env: Env, teacher: Path | None) -> Distillati
     Raises:
         ResourceError: a checkpoint that cannot be read, or that holds no teacher for this task.
     """
-    actor = _build_actor(task, env, _observation(env))
+    observation = _observation(env)
+    actor, critic = _build_actor(task, env, observation), _build_critic(task, observation)
     adaptation = _build_adaptation(task, env, actor)
     if teacher is not None:
-        values = checkpoint.read(teacher)
-        try:
+        with _start(teacher, task, env) as values:
             actor.load_state_dict(values["actor_state_dict"])
             adaptation.load_state_dict(values["adaptation"]["networks"])
-        except (RuntimeError, KeyError) as error:
-            text = " ".join(str(error).split())
-            raise ResourceError(
-                expected(f"--teacher {teacher}: a teacher of {task.name}", text, "its checkpoint")
-            ) from error
-        env.load_state(_spread({name: value.numpy() for name, value in values["env"].items()}, len(env)))
-    return Distillation(actor, adaptation, frame_size(task.terms), len(env))
+            critic.load_state_dict(values["critic_state_dict"])
+    return Distillation(actor, adaptation, critic, frame_size(task.terms), len(env))
+
+
+def build_refinement(task: Task, env: Env, student: Path | None) -> Refinement:
+    """Return PPO of the student of a checkpoint, with its teacher's critic; robots begin on its levels.
+
+    Raises:
+        ResourceError: a checkpoint that cannot be read, or that holds no student for this task.
+    """
+    observation, frame, joints = _observation(env), frame_size(task.terms), len(env.robot.joint_names)
+    teacher = _build_actor(task, env, observation)
+    networks = Student(frame, teacher, _build_adaptation(task, env, teacher))
+    critic = _build_critic(task, observation)
+    if student is not None:
+        with _start(student, task, env) as values:
+            networks.load_state_dict(values["actor_state_dict"])
+            critic.load_state_dict(values["teacher"]["critic"])
+    size = torch.zeros(len(env), networks.actor[0].in_features)
+    seen = TensorDict({KNOWN: size, "critic": observation["critic"]}, batch_size=[len(env)])
+    actor = MLPModel(seen, {"actor": [KNOWN]}, "actor", joints, task.network.hidden, "elu", False, _spread_of(task))
+    actor.mlp = networks.actor
+    storage = RolloutStorage("rl", len(env), task.ppo.steps, seen, [joints], "cpu")
+    learner = Refinement(actor, critic, storage, **arguments(task.ppo))
+    learner.begin(networks, frame, len(env))
+    return learner
+
+
+@contextmanager
+def _start(path: Path, task: Task, env: Env) -> Iterator[dict[str, Any]]:
+    """Give the values of the checkpoint that a task starts from, and put the robots on its levels.
+
+    Raises:
+        ResourceError: it cannot be read, or what is asked of it inside is not there or has other sizes.
+    """
+    values = checkpoint.read(path)
+    try:
+        yield values
+    except (RuntimeError, KeyError) as error:
+        text = " ".join(str(error).split())
+        raise ResourceError(expected(f"--start {path}: a run of {task.starts_from}", text, "its checkpoint")) from error
+    env.load_state(_spread({name: value.numpy() for name, value in values["env"].items()}, len(env)))
 
 
 def _spread(state: dict[str, Any], robots: int) -> dict[str, Any]:
@@ -131,12 +164,19 @@ def _observation(env: Env) -> TensorDict:
 
 
 def _build_actor(task: Task, env: Env, observation: TensorDict) -> ParkourActor:
-    spread = {"class_name": "GaussianDistribution", "init_std": task.network.init_std, "std_type": "log"}
-    return ParkourActor(observation, len(env.robot.joint_names), task.network.hidden, dict(spread))
+    return ParkourActor(observation, len(env.robot.joint_names), task.network.hidden, _spread_of(task))
+
+
+def _spread_of(task: Task) -> dict[str, object]:
+    return {"class_name": "GaussianDistribution", "init_std": task.network.init_std, "std_type": "log"}
+
+
+def _build_critic(task: Task, observation: TensorDict) -> MLPModel:
+    return MLPModel(observation, CRITIC_GROUPS, "critic", 1, task.network.hidden, "elu", False, None)
 
 
 def _build_adaptation(task: Task, env: Env, actor: ParkourActor) -> Adaptation:
     return Adaptation(frame_size(task.terms), env.views().groups["velocity"].shape[1], actor)
 
 
-__all__ = ["ACTOR_GROUPS", "ParkourPPO", "build_distillation", "build_parkour_ppo"]
+__all__ = ["ACTOR_GROUPS", "ParkourPPO", "build_distillation", "build_parkour_ppo", "build_refinement"]

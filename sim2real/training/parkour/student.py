@@ -78,5 +78,11 @@ class Student(nn.Module):
         self, frame: torch.Tensor, hidden: torch.Tensor, velocity: torch.Tensor, body: torch.Tensor
     ) -> torch.Tensor:
         """Return actions (N, joints) from frames, the GRU's state, estimated velocity and the latent of the body."""
+        return torch.as_tensor(self.actor(self.known(frame, hidden, velocity, body)))
+
+    def known(
+        self, frame: torch.Tensor, hidden: torch.Tensor, velocity: torch.Tensor, body: torch.Tensor
+    ) -> torch.Tensor:
+        """Return what the actor reads, (N, frame + 2 + 32 + 3 + 20)."""
         latent, yaw = self.depth.say(hidden)
-        return torch.as_tensor(self.actor(torch.cat([frame, yaw, latent, velocity, body], dim=-1)))
+        return torch.cat([frame, yaw, latent, velocity, body], dim=-1)

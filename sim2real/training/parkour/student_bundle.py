@@ -41,6 +41,7 @@ def export_student(
 def readme(task: Task, provenance: Mapping[str, str]) -> str:
     """Return the README of the bundle: what it is, how it was trained, what it takes."""
     low, high = task.commands.lin_vel_x
+    last = "\nThen the actor goes on by what comes of its own actions (PPO)." if task.kind == "refined" else ""
     facts = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in provenance.items())
     return f"""# {task.name}
 
@@ -62,7 +63,7 @@ second. Licence: {LICENCE}.
 Commands trained for: forward {low:g} to {high:g} m/s, or none (stand). The heading that is asked for is the one at
 activation plus the integral of the commanded yaw rate.
 
-Trained in MuJoCo: a teacher that knows the ground (PPO with regularised online adaptation), then this student, which
-imitates it from its own camera (DAgger). `docs/parkour.md` tells how well it does, `docs/training/go2_parkour.md` how
-it was trained.
+Trained in MuJoCo: a teacher that knows the ground (PPO with regularised online adaptation), a student that imitates it
+from its own camera (DAgger).{last}
+`docs/parkour.md` tells how well it does, `docs/training/go2_parkour.md` how it was trained.
 """

@@ -16,7 +16,7 @@ TERMS = (
     ObservationTerm("last_action", 12, 1.0, 0.0),
 )
 
-GO2_PARKOUR = Task(
+GO2_PARKOUR_TEACHER = Task(
     name="go2_parkour_teacher",
     version="1.0.0",
     robot="go2",
@@ -78,5 +78,18 @@ GO2_PARKOUR = Task(
     ppo=Ppo(entropy_coef=0.005),
 )
 
+# As hard as the evaluation pushes: the teacher, which explores, is pushed less.
+_PUSHED = replace(GO2_PARKOUR_TEACHER.randomization, push_interval=7.0, push_velocity=0.8)
+
 # Longer windows than PPO's: the depth encoder's memory learns over ten images.
-GO2_PARKOUR_STUDENT = replace(GO2_PARKOUR, name="go2_parkour", kind="student", ppo=Ppo(steps=50))
+GO2_PARKOUR_STUDENT = replace(
+    GO2_PARKOUR_TEACHER, name="go2_parkour_student", kind="student", starts_from=GO2_PARKOUR_TEACHER.name,
+    ppo=Ppo(steps=50), randomization=_PUSHED,
+)  # fmt: skip
+
+# Little noise: what the student lacks is not found by trying something quite different.
+GO2_PARKOUR = replace(
+    GO2_PARKOUR_TEACHER, name="go2_parkour", version="1.1.0", kind="refined", starts_from=GO2_PARKOUR_STUDENT.name,
+    network=Network(hidden=(256, 128, 64), init_std=0.2), ppo=Ppo(entropy_coef=0.0, learning_rate=1e-4, mirror="none"),
+    randomization=_PUSHED,
+)  # fmt: skip
