@@ -14,7 +14,8 @@ from typing import Any
 
 from robot_policies import resources
 from robot_policies.bundle.load import load_bundle
-from robot_policies.control.recording.folder import forget_old, keep_arguments, new_run, recordings
+from robot_policies.control.recording.facts import unrecorded
+from robot_policies.control.recording.folder import forget_old, keep_arguments, keep_outcome, new_run, recordings
 from robot_policies.control.switching import check_pair
 from robot_policies.control.waypoints import load_waypoints
 from robot_policies.exceptions import RecordingError, ResourceError, RobotError, expected
@@ -86,6 +87,8 @@ def main(args: argparse.Namespace) -> int:
     }
     report["wall_seconds"] = round(time.monotonic() - started, 3)
     _tell(report, args.json)
+    if folder is not None:
+        _keep_outcome(folder, report)
     return 0 if report["ok"] else 1
 
 
@@ -94,27 +97,39 @@ def recording_folder(
 ) -> Path | None:
     """Make the folder of this run's recording and name it in ``given``; None where nothing is recorded.
 
+    What the run is made of is kept there, before any process starts.
+
     Raises:
         RecordingError: the folder that ``--record`` asks for cannot be made; without it, that is a warning.
         ResourceError: the bring-up knows no recording, and ``--record`` asks for one.
     """
-    if args.no_record or "record" not in bringup.arguments or given.get("record"):
+    asked = str(given.get("record") or "")
+    if args.no_record or "record" not in bringup.arguments or asked:
         if args.record is not None:
             found = "--no-record, or a bring-up without the argument record, or with record:= too"
             raise ResourceError(expected("--record", found, "one of them, with a bring-up that can record"))
-        return Path(given["record"]) if given.get("record") else None
+        if not asked:
+            return None
     try:
-        folder = new_run(str(values["policy"]) or "none", args.record)
+        folder = Path(asked) if asked else new_run(str(values["policy"]) or "none", args.record)
         keep_arguments(folder, values)
     except RecordingError as error:
         if args.record is not None:
             raise
         print(f"robot-policies run: {error}", file=sys.stderr)
-        return None
-    if args.record is None:
+        return Path(asked) if asked else None
+    if not asked and args.record is None:
         forget_old(recordings())
     given["record"] = str(folder.resolve())
     return folder
+
+
+def _keep_outcome(folder: Path, report: dict[str, Any]) -> None:
+    """Write into the recording what is missing in it. Where the disk is full, it is said here alone."""
+    try:
+        keep_outcome(folder, report)
+    except RecordingError as error:
+        print(f"robot-policies run: {error}", file=sys.stderr)
 
 
 def bringup_of(backend: str | None) -> str:
@@ -225,10 +240,9 @@ def _tell(report: dict[str, Any], path: Path | None) -> None:
     if report.get("depth_images"):
         print(_depth(report))
     if report.get("recording"):
-        lost = f", {report['steps_dropped']} step records dropped" if report["steps_dropped"] else ""
-        print(f"recorded: {report['recording']}{lost}")
-        if report["recording_error"]:
-            print(f"robot-policies run: {report['recording_error']}", file=sys.stderr)
+        print(f"recorded: {report['recording']}")
+        for line in unrecorded([report]):
+            print(f"robot-policies run: {line}", file=sys.stderr)
     for trip in report["trips"]:
         print(f"trip {trip['name']} in {trip['mode']}: {trip['detail']}")
     if report["error"]:

@@ -14,6 +14,8 @@ from robot_policies.nodes.operator import Operator
 from robot_policies.nodes.processes import Processes
 from robot_policies.nodes.runtime import Stop
 
+RECORDER = "recorder_node"
+
 
 class Interrupted(RobotError):
     """Ctrl-C while something was waited for: an ordinary end."""
@@ -106,12 +108,25 @@ class Session:
             "refusals": robot.get("refusals", {}),
             "modes": [{"mode": mode, "stamp_ns": stamp} for mode, stamp in robot.get("modes", [])],
             "trips": robot.get("trips", []),
-            "steps_recorded": robot.get("steps_recorded", 0) + policy.get("steps_recorded", 0),
-            "steps_dropped": robot.get("steps_dropped", 0) + policy.get("steps_dropped", 0),
-            "recording_error": "; ".join(filter(None, (n.get("recording_error", "") for n in (robot, policy)))),
+            **self._recording(),
             "error": self.error,
         }
         return {**report, "ok": not (report["fell"] or report["trips"] or self.error)}
+
+    def _recording(self) -> dict[str, Any]:
+        """Return what the three processes that record say of it."""
+        steps, topics = (self._operator.robot, self._operator.policy), self._operator.recorder
+        errors = [node.get("recording_error", "") for node in (*steps, topics)]
+        if RECORDER in self._processes.ended:
+            errors.append(f"the {RECORDER} has ended with code {self._processes.ended[RECORDER]}")
+        return {
+            "steps_recorded": sum(node.get("steps_recorded", 0) for node in steps),
+            "steps_dropped": sum(node.get("steps_dropped", 0) for node in steps),
+            "messages_recorded": topics.get("messages_recorded", 0),
+            "messages_dropped": topics.get("messages_dropped", 0),
+            "not_recorded": topics.get("not_recorded", {}),
+            "recording_error": "; ".join(filter(None, errors)),
+        }
 
     def _check(self) -> None:
         if self._stop.requested:

@@ -12,6 +12,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
+from robot_policies.control.recording.history import MISSHAPEN
 from robot_policies.exceptions import RecordingError, expected
 from robot_policies.nodes.velocity_source import VelocitySource
 from robot_policies.nodes.viewer_bag import JOINTS, NS, Places, TopicBag, newest_before, sampled
@@ -167,7 +168,10 @@ class Playback:
                 continue
             if topic in self._kept:
                 self._told[topic] = place
-            self._ears[topic](message)
+            try:
+                self._ears[topic](message)
+            except MISSHAPEN as error:
+                self.say(f"{topic}: cannot be shown: {type(error).__name__} {error}")
 
     def _depth_topic(self) -> str:
         """Return the topic of the first camera, without the namespace."""
@@ -176,7 +180,10 @@ class Playback:
 
     def _first_place(self) -> tuple[float, float] | None:
         """Return where the robot was first seen [m]."""
-        for place in self.bag.places(self.topic(TRUTH), 0, self.bag.at(self.bag.length))[:1].tolist():
-            position = self.bag.message(place).pose.pose.position
+        for place in self.bag.places(self.topic(TRUTH), 0, self.bag.at(self.bag.length)).tolist():
+            try:
+                position = self.bag.message(place).pose.pose.position
+            except (RecordingError, AttributeError):  # damaged, or of another type
+                continue
             return position.x, position.y
         return None

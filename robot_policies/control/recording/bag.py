@@ -149,7 +149,7 @@ class BagWriter:
     def _flush(self) -> None:
         self._writer.flush()  # type: ignore[no-untyped-call]
         if self._descriptions.count:
-            self._file.write(self._descriptions.end())
+            self._file.write(self._descriptions.end())  # type: ignore[no-untyped-call]
             self._file.flush()
 
     def _write(self, channel: ChannelKind, sequence: int, stamp_ns: int, data: bytes) -> None:

@@ -28,7 +28,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_facts(run: Path) -> dict[str, Any]:
     """Return what is of the form in ``run.json`` of a recording; empty where it is missing or damaged."""
-    facts = {key: value for key, value in read_json(run / FACTS).items() if isinstance(value, FORMS.get(key, object))}
+    told = read_json(run / FACTS)
+    facts: dict[str, Any] = {key: told[key] for key in told if isinstance(told[key], FORMS.get(key, object))}
     if "bundles" in facts:
         kept = facts["bundles"].items()
         facts["bundles"] = {name: digest for name, digest in kept if is_name(name) and isinstance(digest, str)}
@@ -72,9 +73,9 @@ def unrecorded(told: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def is_name(name: object) -> bool:
     """Return whether ``name`` can be that of a file or folder, and leads nowhere else."""
-    return (
-        isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and name not in (".", "..") and not {*name} & {*"/\0"}
-    )
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+        return False
+    return name not in (".", "..") and "/" not in name and "\0" not in name
 
 
 def bundle_hash(folder: Path) -> str:
