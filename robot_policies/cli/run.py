@@ -87,8 +87,8 @@ def main(args: argparse.Namespace) -> int:
     }
     report["wall_seconds"] = round(time.monotonic() - started, 3)
     _tell(report, args.json)
-    if folder is not None:
-        _keep_outcome(folder, report)
+    if report["recording"]:
+        _keep_outcome(Path(report["recording"]), report)
     return 0 if report["ok"] else 1
 
 
@@ -97,28 +97,24 @@ def recording_folder(
 ) -> Path | None:
     """Make the folder of this run's recording and name it in ``given``; None where nothing is recorded.
 
-    What the run is made of is kept there, before any process starts.
-
     Raises:
         RecordingError: the folder that ``--record`` asks for cannot be made; without it, that is a warning.
         ResourceError: the bring-up knows no recording, and ``--record`` asks for one.
     """
-    asked = str(given.get("record") or "")
-    if args.no_record or "record" not in bringup.arguments or asked:
+    if args.no_record or "record" not in bringup.arguments or given.get("record"):
         if args.record is not None:
             found = "--no-record, or a bring-up without the argument record, or with record:= too"
             raise ResourceError(expected("--record", found, "one of them, with a bring-up that can record"))
-        if not asked:
-            return None
+        return Path(given["record"]) if given.get("record") else None
     try:
-        folder = Path(asked) if asked else new_run(str(values["policy"]) or "none", args.record)
+        folder = new_run(str(values["policy"]) or "none", args.record)
         keep_arguments(folder, values)
     except RecordingError as error:
         if args.record is not None:
             raise
         print(f"robot-policies run: {error}", file=sys.stderr)
-        return Path(asked) if asked else None
-    if not asked and args.record is None:
+        return None
+    if args.record is None:
         forget_old(recordings())
     given["record"] = str(folder.resolve())
     return folder

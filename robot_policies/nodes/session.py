@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import rclpy
@@ -15,6 +16,7 @@ from robot_policies.nodes.processes import Processes
 from robot_policies.nodes.runtime import Stop
 
 RECORDER = "recorder_node"
+COUNTED = ("_recorded", "_dropped")  # ends of the names of what the processes count that record
 
 
 class Interrupted(RobotError):
@@ -115,18 +117,16 @@ class Session:
 
     def _recording(self) -> dict[str, Any]:
         """Return what the three processes that record say of it."""
-        steps, topics = (self._operator.robot, self._operator.policy), self._operator.recorder
-        errors = [node.get("recording_error", "") for node in (*steps, topics)]
+        operator = self._operator
+        nodes = (operator.robot, operator.policy, operator.recorder)
+        errors = [node.get("recording_error", "") for node in nodes]
         if RECORDER in self._processes.ended:
             errors.append(f"the {RECORDER} has ended with code {self._processes.ended[RECORDER]}")
-        return {
-            "steps_recorded": sum(node.get("steps_recorded", 0) for node in steps),
-            "steps_dropped": sum(node.get("steps_dropped", 0) for node in steps),
-            "messages_recorded": topics.get("messages_recorded", 0),
-            "messages_dropped": topics.get("messages_dropped", 0),
-            "not_recorded": topics.get("not_recorded", {}),
-            "recording_error": "; ".join(filter(None, errors)),
-        }
+        counts = Counter({f"{what}_{came}": 0 for what in ("steps", "messages") for came in ("recorded", "dropped")})
+        for node in nodes:
+            counts.update({key: n for key, n in node.items() if key.endswith(COUNTED) and isinstance(n, int)})
+        not_recorded = operator.recorder.get("not_recorded", {})
+        return {**counts, "not_recorded": not_recorded, "recording_error": "; ".join(filter(None, errors))}
 
     def _check(self) -> None:
         if self._stop.requested:

@@ -14,7 +14,7 @@ FORMS: dict[str, type] = {
     **dict.fromkeys(("robot", "safety", "git", "started"), str),
     **dict.fromkeys(("bundles", "versions", "recording"), dict),
 }
-DROPPED = {"steps_dropped": "step records", "messages_dropped": "messages"}
+DROPPED, ERROR, SKIPPED = "_dropped", "recording_error", "not_recorded"  # in what a recorder tells; the end of a name
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -56,17 +56,16 @@ def unrecorded(told: Iterable[Mapping[str, Any]]) -> list[str]:
 
     Args:
         told: ``steps_dropped``, ``messages_dropped`` (counts), ``recording_error`` (text) and ``not_recorded`` (topic:
-            why) of each, as far as it has them: from /diagnostics, or from ``run.json``.
+            why) of each, as far as it has them, and whatever else: from /diagnostics, a report or ``run.json``.
     """
     lines = []
     for values in told:
-        for key, what in DROPPED.items():
-            count = values.get(key)
-            if isinstance(count, int) and count > 0:
-                lines.append(f"{what} dropped while it was recorded: {count}")
-        if values.get("recording_error"):
-            lines.append(str(values["recording_error"]))
-        topics = values.get("not_recorded")
+        for key, count in values.items():
+            if key.endswith(DROPPED) and isinstance(count, int) and count > 0:
+                lines.append(f"{key.removesuffix(DROPPED)} dropped while it was recorded: {count}")
+        if values.get(ERROR):
+            lines.append(str(values[ERROR]))
+        topics = values.get(SKIPPED)
         lines += [f"not recorded: {topic}: {why}" for topic, why in topics.items()] if isinstance(topics, dict) else []
     return lines
 

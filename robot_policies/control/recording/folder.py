@@ -13,12 +13,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from robot_policies import resources
-from robot_policies.control.recording.facts import BUNDLES, CONFIG, FACTS, bundle_hash, read_facts, read_json
+from robot_policies.control.recording.facts import (
+    BUNDLES,
+    CONFIG,
+    DROPPED,
+    ERROR,
+    FACTS,
+    SKIPPED,
+    bundle_hash,
+    read_facts,
+    read_json,
+)
 from robot_policies.exceptions import RecordingError, expected
 from robot_policies.robot_spec import load_robot_spec
 
 ARGUMENTS = "arguments.json"
-OUTCOME = ("steps_dropped", "messages_dropped", "recording_error", "not_recorded")  # of a run's report
 PACKAGES = ("robot_policies", "numpy", "onnxruntime", "mujoco", "mcap")
 MOST_RUNS = 50
 MOST_BYTES = 5_000_000_000
@@ -121,7 +130,8 @@ def keep_facts(run: Path, robot: str, safety: str, bundles: tuple[str, ...]) -> 
 
 def keep_outcome(run: Path, report: Mapping[str, object]) -> None:
     """Add to ``run.json`` what a run's report says of its recording. Raises ``RecordingError``."""
-    _write_json(run / FACTS, {**read_json(run / FACTS), "recording": {key: report.get(key) for key in OUTCOME}})
+    told = {key: value for key, value in report.items() if key.endswith(DROPPED) or key in (ERROR, SKIPPED)}
+    _write_json(run / FACTS, {**read_json(run / FACTS), "recording": told})
 
 
 def kept_names(folders: Sequence[Path]) -> list[str]:
