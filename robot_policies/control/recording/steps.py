@@ -51,7 +51,11 @@ class StepFile:
         """Read it. Raises ``RecordingError`` where there is no such file, or no step record in it."""
         bag = read_bag(path)
         self.missing = bag.missing
-        self._decoder = Decoder(_schema(bag, topic))
+        schema = _schema(bag, topic)
+        try:
+            self._decoder = Decoder(schema)
+        except RecordingError as error:
+            raise RecordingError(f"{path.name}: {error}") from error
         self._messages = [*bag.of(topic)] if topic in bag.topics else bag.nameless
 
     def __len__(self) -> int:
