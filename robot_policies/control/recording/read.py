@@ -16,7 +16,18 @@ from typing import Any
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, McapRecord, Message, MessageIndex, Schema
+from mcap.records import (
+    Attachment,
+    Channel,
+    Chunk,
+    DataEnd,
+    Header,
+    McapRecord,
+    Message,
+    MessageIndex,
+    Metadata,
+    Schema,
+)
 from mcap.stream_reader import CRCValidationError, breakup_chunk
 from zstandard import ZstdError
 
@@ -33,7 +44,11 @@ SUMMARY = frozenset(int(kind) for kind in Opcode)  # kinds of record from the en
 DATA = SUMMARY - {
     *(Opcode.CHUNK_INDEX, Opcode.ATTACHMENT_INDEX, Opcode.METADATA_INDEX, Opcode.STATISTICS, Opcode.SUMMARY_OFFSET)
 }  # fmt: skip
-SMALL: dict[int, Any] = {Opcode.SCHEMA: Schema, Opcode.CHANNEL: Channel, Opcode.MESSAGE_INDEX: MessageIndex}
+# Read whole, so that a chunk whose kind is damaged is not taken for one of them.
+SMALL: dict[int, Any] = {
+    **{Opcode.HEADER: Header, Opcode.SCHEMA: Schema, Opcode.CHANNEL: Channel, Opcode.MESSAGE_INDEX: MessageIndex},
+    **{Opcode.ATTACHMENT: Attachment, Opcode.METADATA: Metadata, Opcode.DATA_END: DataEnd},
+}
 
 
 @dataclass
@@ -91,8 +106,8 @@ def _walk(data: bytes, bag: Bag) -> None:
             _miss(bag, f"{at - begin} damaged bytes")
             continue
         kind = data[at]
-        _read(kind, data[at + HEAD : end], bag)
-        at, kinds = end, SUMMARY if kind == Opcode.DATA_END else kinds
+        whole = _read(kind, data[at + HEAD : end], bag)
+        at, kinds = end, SUMMARY if whole and kind == Opcode.DATA_END else kinds
     if data[at:] != MAGIC:
         _miss(bag, "its end is damaged")
 
@@ -118,8 +133,8 @@ def _next_chunk(data: bytes, at: int) -> int:
     return len(data)
 
 
-def _read(opcode: int, content: bytes, bag: Bag) -> None:
-    """Take what one record of the file holds; what cannot be read of it is named."""
+def _read(opcode: int, content: bytes, bag: Bag) -> bool:
+    """Take what one record of the file holds, and return whether it is whole; what cannot be read of it is named."""
     stream = ReadDataStream(io.BytesIO(content))
     try:
         if opcode == Opcode.CHUNK:
@@ -134,6 +149,8 @@ def _read(opcode: int, content: bytes, bag: Bag) -> None:
     except BAD as error:
         word = "chunk" if opcode == Opcode.CHUNK else "record"
         _miss(bag, f"a damaged {word}", f" ({type(error).__name__} {error})")
+        return False
+    return True
 
 
 def _take(records: Iterable[McapRecord], bag: Bag) -> None:
