@@ -14,7 +14,7 @@ from mcap.opcode import Opcode
 from mcap.reader import make_reader
 
 from robot_policies.control.recording import bag as bag_module
-from robot_policies.control.recording.bag import FLUSH_S, BagWriter, ChannelKind
+from robot_policies.control.recording.bag import BagWriter, ChannelKind
 from robot_policies.control.recording.read import read_bag
 from robot_policies.exceptions import RecordingError
 
@@ -208,7 +208,10 @@ def test_a_disk_that_does_not_end_is_said_at_the_end(tmp_path: Path, monkeypatch
     bag._thread.join(10.0)
 
 
-def test_a_killed_file_whose_first_chunk_is_damaged_still_names_its_topics(tmp_path: Path) -> None:
+def test_a_killed_file_whose_first_chunk_is_damaged_still_names_its_topics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bag_module, "FLUSH_S", 0.05)
     other = ChannelKind("others", "test/Other", "text", b"another number", "text")
     bag = BagWriter(tmp_path / "bag.mcap", "ros2")
     for number in range(1, 4):
@@ -238,7 +241,7 @@ def flushed(bag: BagWriter) -> None:
     size = -1
     wait_for(lambda: bag._taken_bytes == bag._waiting_bytes)
     while size != (size := bag.path.stat().st_size) or not size:
-        time.sleep(2.5 * FLUSH_S)
+        time.sleep(4.0 * bag_module.FLUSH_S)
 
 
 def test_whatever_a_chunk_is_taken_for_is_named_and_the_others_are_read(three_chunks: bytes, tmp_path: Path) -> None:
