@@ -167,12 +167,13 @@ def _refuse(place: Path) -> None:
 
 
 def _write_json(path: Path, values: Mapping[str, object]) -> None:
-    """Write a file that is whole or not there."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a file, in the place that it takes already: a disk may be full when a run ends."""
+    data = (json.dumps(dict(values), indent=2) + "\n").encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps(dict(values), indent=2) + "\n", encoding="utf-8")
-        scratch.replace(path)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o644), "wb") as stream:  # keeps what is there, up to here
+            stream.write(data)
+            stream.truncate()
     except OSError as error:
         raise RecordingError(f"{path}: cannot be written: {error.strerror}") from error
 
