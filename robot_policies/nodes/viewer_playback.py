@@ -12,7 +12,6 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
-from robot_policies.control.recording.history import MISSHAPEN
 from robot_policies.exceptions import RecordingError, expected
 from robot_policies.nodes.velocity_source import VelocitySource
 from robot_policies.nodes.viewer_bag import JOINTS, NS, Places, TopicBag, newest_before, sampled
@@ -168,10 +167,7 @@ class Playback:
                 continue
             if topic in self._kept:
                 self._told[topic] = place
-            try:
-                self._ears[topic](message)
-            except MISSHAPEN as error:
-                self.say(f"{topic}: cannot be shown: {type(error).__name__} {error}")
+            self._ears[topic](message)
 
     def _depth_topic(self) -> str:
         """Return the topic of the first camera, without the namespace."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import shutil
@@ -18,7 +19,7 @@ pytest.importorskip("rclpy", reason="the topics of a recording are messages of R
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from helpers import damage as d
-from helpers.recorded import WALK, record
+from helpers.recorded import WALK, calls, record, rewrite
 from helpers.report_page import ReportPage
 from helpers.topic_bag import SECONDS, story, write
 
@@ -30,6 +31,7 @@ from robot_policies.control.recording.history import read_history
 from robot_policies.control.recording.journal import POLICY, ROBOT
 from robot_policies.nodes import viewer_recording
 from robot_policies.nodes.viewer_player import Sought
+from robot_policies.types import RobotRecord
 
 REPLAY, REPORT, EXPORT, VIEW = "replay", "report", "export", "view"
 ON_STEPS, ALL = (REPLAY, REPORT, EXPORT), (REPLAY, REPORT, EXPORT, VIEW)
@@ -117,7 +119,7 @@ CASES: dict[str, tuple[d.Damage, tuple[str, ...], str, tuple[str, ...]]] = {
     "robot cut": (d.changed(ROBOT_FILE, d.cut(0.7)), (REPLAY, REPORT), "robot_steps.mcap: it is cut off", ()),
     "topics cut": (d.changed(d.TOPICS, d.cut(0.7)), (REPORT, VIEW), "topics_0.mcap: it is cut off", ()),
     "policy empty": (d.changed(POLICY_FILE, d.cut(0.0)), ON_STEPS, "policy_steps", (EXPORT,)),
-    "topics empty": (d.changed(d.TOPICS, d.cut(0.0)), (REPORT, VIEW), "topics_0.mcap", (VIEW,)),
+    "topics empty": (d.changed(d.TOPICS, d.cut(0.0)), (REPORT, VIEW), "topics_0.mcap: it is cut off", (VIEW,)),
     "no bag": (d.changed(POLICY_FILE, lambda data: b"\x89no bag at all" * 99), ON_STEPS, "policy_steps", (EXPORT,)),
     "beginning": (d.changed(POLICY_FILE, lambda data: bytes(8) + data[8:]), ON_STEPS, "damaged bytes", ()),
     **{
@@ -259,6 +261,31 @@ def test_a_file_whose_description_is_lost_is_replayed_from_the_next_activation_o
     assert history.policy.stamp_ns.size == 13
 
 
+def test_a_record_of_other_values_is_a_difference(run: Path, verb: Verb) -> None:
+    found = calls(run, ROBOT)
+    places = [place for place, call in enumerate(found) if isinstance(call.result, RobotRecord)]
+    result = found[places[5]].result
+    found[places[5]] = dataclasses.replace(found[places[5]], result=dataclasses.replace(result, state=None))
+    rewrite(run, ROBOT, found)
+    code, said = verb(REPLAY, run)
+    assert code == 1 and "robot: 352 cycles" in said and ", state: recorded None, now RobotState(" in said
+    assert len(said.splitlines()) == 2 and max(map(len, said.splitlines())) < 400
+    safe = dataclasses.replace(found[places[330]].result.safe, joint_pos="far")
+    result = dataclasses.replace(found[places[330]].result, safe=safe)
+    found[places[330]] = dataclasses.replace(found[places[330]], result=result)
+    rewrite(run, ROBOT, found)
+    code, said = verb(REPLAY, run)
+    assert code == 1 and "robot: 352 cycles" in said and "2 calls differ" in said
+
+
+def test_a_name_that_no_file_can_have_is_named(run: Path, verb: Verb) -> None:
+    d.gone("run.json")(run)
+    for topic in (POLICY, ROBOT):
+        d.call(topic, 0, named={"robot": "x" * 5000})(run)
+    code, said = verb(REPORT, run)
+    assert code == 1 and "robot file: the name of a file; found 'xxx" in said
+
+
 def test_of_several_recordings_the_bad_ones_are_named_and_left_out(
     run: Path, recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -288,6 +315,15 @@ def test_what_the_recorder_says_of_itself_is_on_the_page(run: Path, verb: Verb) 
     page = ReportPage((run / "report.html").read_text(encoding="utf-8")).text
     assert code == 1 and "steps dropped while it was recorded: 7" in page and lines[0] not in page, "the run's report"
     assert verb(REPLAY, run)[0] == 1 and "seconds" not in read_facts(run)["recording"]
+
+
+@pytest.mark.parametrize("name", [REPORT, VIEW])
+@pytest.mark.parametrize("values", [{"trips": [3]}, {"trips": 3}, {"modes": "stand"}, {"clamps": 3, "latency_ms": [1]}])
+def test_what_nodes_told_in_another_form_ends_nothing(run: Path, verb: Verb, name: str, values: Any) -> None:
+    pairs = [KeyValue(key=key, value=json.dumps(value)) for key, value in values.items()]
+    told = DiagnosticArray(status=[DiagnosticStatus(name="/robot_node", values=pairs)])
+    write(run, [*story(depth=False), (SECONDS, "/diagnostics", told)])
+    assert verb(name, run)[0] == WHOLE[name]
 
 
 def test_a_place_that_cannot_be_written_is_one_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
