@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from robot_policies.control.recording.folder import BUNDLES, bundle_hash, recordings
+from robot_policies.control.recording.facts import account
+from robot_policies.control.recording.folder import recordings
 from robot_policies.control.recording.journal import POLICY, ROBOT
 from robot_policies.control.recording.replay import POLICY_CALLS, ROBOT_CALLS, Outcome, replay
 from robot_policies.control.recording.steps import StepFile
-from robot_policies.control.recording.subjects import Subjects, read_facts
-from robot_policies.exceptions import RecordingError, RobotPoliciesError, expected
+from robot_policies.control.recording.subjects import Subjects
+from robot_policies.exceptions import RecordingError, ResourceError, RobotPoliciesError, expected
 
 HELP = "run a recording again, and compare number by number"
 LINES = 8  # of what is missing, per process
@@ -38,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
     changed = bool(args.policy or args.set)
     outcomes: dict[str, Outcome] = {}
     subjects = Subjects(run, args.policy, args.set)
-    missing = [*_foreign(run)]
+    missing = account(run)
     for topic, make, calls in ((POLICY, subjects.policy, POLICY_CALLS), (ROBOT, subjects.robot, ROBOT_CALLS)):
         if changed and not (args.policy if topic == POLICY else args.set):
             continue
@@ -56,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
         raise RecordingError("; ".join(missing))
     _tell(outcomes, missing, changed)
     if args.json is not None:
-        args.json.write_text(json.dumps(_values(run, outcomes, missing), indent=2) + "\n", encoding="utf-8")
+        _write(args.json, _values(run, outcomes, missing))
     whole = not missing and all(not o.missing and not o.skipped for o in outcomes.values())
     return 0 if changed or (whole and all(o.first is None for o in outcomes.values())) else 1
 
@@ -77,22 +78,6 @@ def find_run(name: str) -> Path:
     raise RecordingError(expected(f"a recording {name}", "no such folder", listed))
 
 
-def _foreign(run: Path) -> list[str]:
-    """Return what of the run's own account is missing or has changed since."""
-    facts = read_facts(run)
-    if not facts:
-        return [f"{run.name}: run.json is missing or damaged: what is installed here is used"]
-    changed = []
-    for name, digest in facts.get("bundles", {}).items():
-        kept = run / BUNDLES / name
-        try:
-            if bundle_hash(kept) != digest:
-                changed.append(f"bundle {name} is not the recorded one: its policy.yaml has changed")
-        except OSError:
-            changed.append(f"bundle {name} is missing in the recording: what is installed here is used")
-    return changed
-
-
 def _tell(outcomes: dict[str, Outcome], missing: list[str], changed: bool) -> None:
     for line in missing:
         print(f"missing: {line}")
@@ -106,6 +91,13 @@ def _tell(outcomes: dict[str, Outcome], missing: list[str], changed: bool) -> No
             print(f"{word}: missing: and {len(outcome.missing) - LINES} more")
         if outcome.skipped:
             print(f"{word}: {outcome.skipped} calls not run again, as their past is missing")
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ResourceError(expected("--json: a file to write", f"{path}: {error.strerror}", "another one")) from error
 
 
 def _verdict(outcome: Outcome, changed: bool) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 
 from robot_policies import resources
 from robot_policies.bundle.load import load_bundle
-from robot_policies.control.recording.folder import forget_old, keep_arguments, new_run, recordings
+from robot_policies.control.recording.facts import unrecorded
+from robot_policies.control.recording.folder import forget_old, keep_arguments, keep_outcome, new_run, recordings
 from robot_policies.control.switching import check_pair
 from robot_policies.control.waypoints import load_waypoints
 from robot_policies.exceptions import RecordingError, ResourceError, RobotError, expected
@@ -86,6 +87,8 @@ def main(args: argparse.Namespace) -> int:
     }
     report["wall_seconds"] = round(time.monotonic() - started, 3)
     _tell(report, args.json)
+    if report["recording"]:
+        _keep_outcome(Path(report["recording"]), report)
     return 0 if report["ok"] else 1
 
 
@@ -115,6 +118,14 @@ def recording_folder(
         forget_old(recordings())
     given["record"] = str(folder.resolve())
     return folder
+
+
+def _keep_outcome(folder: Path, report: dict[str, Any]) -> None:
+    """Write into the recording what is missing in it. Where the disk is full, it is said here alone."""
+    try:
+        keep_outcome(folder, report)
+    except RecordingError as error:
+        print(f"robot-policies run: {error}", file=sys.stderr)
 
 
 def bringup_of(backend: str | None) -> str:
@@ -225,10 +236,9 @@ def _tell(report: dict[str, Any], path: Path | None) -> None:
     if report.get("depth_images"):
         print(_depth(report))
     if report.get("recording"):
-        lost = f", {report['steps_dropped']} step records dropped" if report["steps_dropped"] else ""
-        print(f"recorded: {report['recording']}{lost}")
-        if report["recording_error"]:
-            print(f"robot-policies run: {report['recording_error']}", file=sys.stderr)
+        print(f"recorded: {report['recording']}")
+        for line in unrecorded([report]):
+            print(f"robot-policies run: {line}", file=sys.stderr)
     for trip in report["trips"]:
         print(f"trip {trip['name']} in {trip['mode']}: {trip['detail']}")
     if report["error"]:

@@ -39,7 +39,7 @@ class Operator:
 
     Attributes:
         stamp_ns: stamp of the newest joint state.
-        robot, policy: the newest values of their /diagnostics.
+        robot, policy, recorder: the newest values of their /diagnostics.
         track: where the robot went, from the simulator's ground truth, if there is one.
         on_truth: is told every message of the ground truth, if set.
     """
@@ -50,12 +50,14 @@ class Operator:
         self.stamp_ns = 0
         self.robot: dict[str, Any] = {}
         self.policy: dict[str, Any] = {}
+        self.recorder: dict[str, Any] = {}
         self.track = Track()
         self.on_truth: Callable[[Odometry], None] | None = None
         self._velocity: Velocity | None = None
         self._next_velocity_ns = 0
         namespace = node.get_namespace().rstrip("/")
         self._robot_name, self._policy_name = f"{namespace}/robot_node", f"{namespace}/policy_node"
+        self._recorder_name = f"{namespace}/recorder_node"
         self._triggers = {name: node.create_client(Trigger, name) for name in ("stand", "damp", "estop", "reset")}
         self._arm = node.create_client(SetBool, "arm")
         self._transition = node.create_client(ChangeState, "policy_node/change_state")
@@ -159,6 +161,8 @@ class Operator:
                 self.robot = values
             elif status.name == self._policy_name:
                 self.policy = values
+            elif status.name == self._recorder_name:
+                self.recorder = values
 
     def _truth(self, message: Odometry) -> None:
         self.track.add(message)

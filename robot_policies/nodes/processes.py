@@ -37,6 +37,7 @@ class Processes:
         """Find every executable. Raises ``ResourceError`` before anything is started."""
         self._commands = [(process, _command(process)) for process in processes]
         self._running: list[tuple[Process, subprocess.Popen[bytes]]] = []
+        self.ended: dict[str, int] = {}  # codes of those that have ended by themselves, and were not required
 
     def start(self) -> None:
         """Start them all."""
@@ -53,6 +54,7 @@ class Processes:
             self._running.remove((process, child))
             if process.required:
                 raise RobotError(f"{process.name} has ended with code {code}")
+            self.ended[process.name] = code
             if code != HEADLESS_CODE:
                 sys.stderr.write(f"{process.name} has ended with code {code}; going on without it\n")
 

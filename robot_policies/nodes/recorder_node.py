@@ -66,7 +66,8 @@ class RecorderNode(Node):
     def _tell(self) -> None:
         """Say on /diagnostics how the recording does."""
         bag = self._bag
-        values = {"messages": bag.written, "dropped": bag.dropped, "folder": str(self.folder), "skipped": self._skipped}
+        values = {"messages_recorded": bag.written, "messages_dropped": bag.dropped, "recording_error": bag.error}
+        values |= {"not_recorded": self._skipped, "folder": str(self.folder)}
         level, message = (WARN, bag.error) if bag.error else (WARN if bag.dropped else OK, "recording")
         self._diagnostics.publish(time.time_ns(), level, message, values)
 
@@ -134,7 +135,7 @@ class RecorderNode(Node):
         robot, policies = self._text("robot"), (self._text("policy"), self._text("companion"))
         try:
             bundles = tuple(name for name in policies if name)
-            keep_facts(self.folder, robot, self._text("safety") or robot, bundles)
+            keep_facts(self.folder, robot, self._text("safety"), bundles)
         except RobotPoliciesError as error:
             self.get_logger().warning(str(error))
 

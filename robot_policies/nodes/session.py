@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import rclpy
@@ -13,6 +14,9 @@ from robot_policies.exceptions import RobotError
 from robot_policies.nodes.operator import Operator
 from robot_policies.nodes.processes import Processes
 from robot_policies.nodes.runtime import Stop
+
+RECORDER = "recorder_node"
+COUNTED = ("_recorded", "_dropped")  # ends of the names of what the processes count that record
 
 
 class Interrupted(RobotError):
@@ -106,12 +110,23 @@ class Session:
             "refusals": robot.get("refusals", {}),
             "modes": [{"mode": mode, "stamp_ns": stamp} for mode, stamp in robot.get("modes", [])],
             "trips": robot.get("trips", []),
-            "steps_recorded": robot.get("steps_recorded", 0) + policy.get("steps_recorded", 0),
-            "steps_dropped": robot.get("steps_dropped", 0) + policy.get("steps_dropped", 0),
-            "recording_error": "; ".join(filter(None, (n.get("recording_error", "") for n in (robot, policy)))),
+            **self._recording(),
             "error": self.error,
         }
         return {**report, "ok": not (report["fell"] or report["trips"] or self.error)}
+
+    def _recording(self) -> dict[str, Any]:
+        """Return what the three processes that record say of it."""
+        operator = self._operator
+        nodes = (operator.robot, operator.policy, operator.recorder)
+        errors = [node.get("recording_error", "") for node in nodes]
+        if RECORDER in self._processes.ended:
+            errors.append(f"the {RECORDER} has ended with code {self._processes.ended[RECORDER]}")
+        counts = Counter({f"{what}_{came}": 0 for what in ("steps", "messages") for came in ("recorded", "dropped")})
+        for node in nodes:
+            counts.update({key: n for key, n in node.items() if key.endswith(COUNTED) and isinstance(n, int)})
+        not_recorded = operator.recorder.get("not_recorded", {})
+        return {**counts, "not_recorded": not_recorded, "recording_error": "; ".join(filter(None, errors))}
 
     def _check(self) -> None:
         if self._stop.requested:

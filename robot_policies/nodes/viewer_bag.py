@@ -52,7 +52,7 @@ class TopicBag:
             self._places.setdefault(name, []).append(place)
         states = sorted(name for name in self._places if name.rpartition("/")[2] == JOINTS)
         if not states:
-            found = ", ".join(bag.topics) or "no topic"
+            found = "; ".join([", ".join(bag.topics) or "no topic", *bag.missing])
             raise RecordingError(expected(f"{run / TOPICS}: {JOINTS}", found, "the recording of a run"))
         self.prefix = states[0].removesuffix(JOINTS)
         stamps = self._stamps()

@@ -176,7 +176,10 @@ class Playback:
 
     def _first_place(self) -> tuple[float, float] | None:
         """Return where the robot was first seen [m]."""
-        for place in self.bag.places(self.topic(TRUTH), 0, self.bag.at(self.bag.length))[:1].tolist():
-            position = self.bag.message(place).pose.pose.position
+        for place in self.bag.places(self.topic(TRUTH), 0, self.bag.at(self.bag.length)).tolist():
+            try:
+                position = self.bag.message(place).pose.pose.position
+            except (RecordingError, AttributeError):  # damaged, or of another type
+                continue
             return position.x, position.y
         return None

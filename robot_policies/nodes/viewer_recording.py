@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from robot_policies.control.recording.facts import account
+from robot_policies.control.recording.history import MISSHAPEN
 from robot_policies.exceptions import RecordingError
 from robot_policies.nodes.viewer_bag import NS, TopicBag
 from robot_policies.nodes.viewer_browser import open_browser
@@ -37,7 +39,7 @@ def view(run: Path, port: int, browser: bool, say: Callable[[str], None]) -> Non
         PageUnavailable: no page can be served.
     """
     playback = Playback(TopicBag(run))
-    for line in [*playback.bag.missing, *lacking(playback)]:
+    for line in [*account(run), *playback.bag.missing, *lacking(playback)]:
         say(f"missing: {line}")
     found = marks(playback)
     players: list[Player] = []
@@ -57,7 +59,10 @@ def _serve(loop: Loop, playback: Playback, player: Player) -> None:
     due = 0.0
     while True:
         started = time.monotonic()
-        loop.step(started)
+        try:
+            loop.step(started)
+        except MISSHAPEN as error:  # what nodes told of themselves is of any form in a recording
+            playback.say(f"cannot be shown: {type(error).__name__} {error}")
         if started >= due:
             player.show(playback.position, playback.playing)
             due = started + SLIDER_PERIOD
@@ -77,7 +82,7 @@ def marks(playback: Playback) -> list[Mark]:
     end = bag.at(bag.length)
     for name, said in ((MODE, "{}"), (COMMANDING, "{} commands")):
         for place in bag.places(playback.topic(name), 0, end).tolist():
-            with contextlib.suppress(RecordingError):
+            with contextlib.suppress(RecordingError, AttributeError):  # damaged, or of another type
                 text = str(bag.message(place).data)
                 found += [Mark(float(bag.times[place]), said.format(text))] if text else []
     return sorted([*found, *_trips(playback)], key=lambda mark: mark.position)
@@ -90,5 +95,9 @@ def _trips(playback: Playback) -> list[Mark]:
     playback.seek(bag.length)
     trips = playback.facts.robot.get("trips", [])
     playback.seek(here)
-    stamps = [(trip["stamp_ns"] - bag.begin_ns) / NS for trip in trips]
-    return [Mark(at, f"trip {trip['name']}") for at, trip in zip(stamps, trips, strict=True) if 0.0 <= at <= bag.length]
+    try:
+        found = [Mark((trip["stamp_ns"] - bag.begin_ns) / NS, f"trip {trip['name']}") for trip in trips]
+    except MISSHAPEN:
+        playback.say("trips: not of the form that is expected")
+        return []
+    return [mark for mark in found if 0.0 <= mark.position <= bag.length]

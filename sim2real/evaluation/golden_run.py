@@ -14,7 +14,8 @@ import numpy as np
 
 from robot_policies.bundle.load import Bundle, load_bundle, read_contract
 from robot_policies.control.policy_step import PolicyStep
-from robot_policies.control.recording.folder import FACTS, PACKAGES, bundle_hash
+from robot_policies.control.recording.facts import FACTS, bundle_hash
+from robot_policies.control.recording.folder import PACKAGES
 from robot_policies.control.recording.journal import POLICY, ROBOT, Journal, JournaledRobotStep, JournaledSwitchingStep
 from robot_policies.exceptions import RecordingError
 from robot_policies.resources import find

@@ -126,6 +126,7 @@ def test_the_bag_holds_every_topic_as_ros_reads_it(recorded: Path) -> None:
 
 def test_a_recording_says_what_it_was_made_of(recorded: Path) -> None:
     facts = json.loads((recorded / "run.json").read_text())
+    assert facts["recording"]["recording_error"] == "" and facts["recording"]["messages_dropped"] == 0
     assert facts["robot"] == "go2" and set(facts["bundles"]) == {"go2_walk"} and facts["versions"]["numpy"]
     assert json.loads((recorded / "arguments.json").read_text())["clock"] == "lockstep"
     assert (recorded / "bundles" / "go2_walk" / "policy.yaml").is_file()
@@ -205,8 +206,10 @@ def test_a_full_disk_stops_the_recording_and_not_the_robot(small_disk: Path) -> 
     assert "the recording has ended: No space left on device" in done.stderr
     (folder,) = small_disk.iterdir()
     assert read_bag(folder / f"{ROBOT}.mcap").messages
+    assert "No space left on device" in json.loads((folder / "run.json").read_text())["recording"]["recording_error"]
     done = cli("replay", folder)
     assert done.returncode == 1 and "cut off" in done.stdout and "first difference" not in done.stdout
+    assert "missing: " in done.stdout and "the recording has ended: No space left on device" in done.stdout
 
 
 def test_a_run_that_is_not_to_be_recorded_is_not(tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ def test_the_end_of_another_is_one_line_and_of_a_viewer_without_a_display_none(
 
     group.wait(ended)
     group.processes.check()
+    assert group.processes.ended == {"viewer": code}
     error = capsys.readouterr().err
     assert (told in error and len(error.splitlines()) == 1) if told else error == ""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.damage import chunks
+from mcap.opcode import Opcode
 from mcap.reader import make_reader
 
 from robot_policies.control.recording import bag as bag_module
@@ -155,3 +158,122 @@ def test_what_waits_is_bounded_and_what_does_not_fit_is_counted(
     bag.close()
     assert taken == [True, True] and (bag.written, bag.dropped) == (2, 1)
     assert sequences(bag.path) == [1, 3]
+
+
+class Odd(Exception):
+    """Nothing that a package that writes is known to raise."""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("no number"), "OSError no number"),
+        (MemoryError(), "MemoryError"),
+        (RuntimeError("a writer's"), "RuntimeError a writer's"),
+        (Odd("odd"), "its thread has ended"),
+    ],
+)
+def test_any_failure_of_the_writer_ends_the_recording_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
+) -> None:
+    def fail(*args: object) -> None:
+        raise error
+
+    told: list[str] = []
+    bag = BagWriter(tmp_path / "bag.mcap", "", warn=told.append)
+    assert bag.add(CHANNEL, 1, 1, b"x")
+    wait_for(lambda: bag.written == 1)
+    monkeypatch.setattr(bag._writer, "add_message", fail)
+    for number in range(2, 5):
+        bag.add(CHANNEL, number, number, b"x")
+    wait_for(lambda: not bag._thread.is_alive())
+    assert told == [f"{bag.path}: the recording has ended: {why}"] == [bag.error]
+    assert not bag.add(CHANNEL, 5, 5, b"x") and bag.dropped >= 1
+    bag.close()
+    assert len(told) == 1 and bag._file.closed
+
+
+def test_a_disk_that_does_not_end_is_said_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    gate = threading.Event()
+    bag = BagWriter(tmp_path / "bag.mcap", "", warn=told.append)
+    monkeypatch.setattr(bag_module, "END_LIMIT", 0.05)
+    monkeypatch.setattr(bag._writer, "add_message", lambda *args: gate.wait(10.0))
+    bag.add(CHANNEL, 1, 1, b"x")
+    bag.close()
+    gate.set()
+    assert len(told) == 1 and "not all was written within 0.05 s" in bag.error
+    bag._thread.join(10.0)
+
+
+def test_a_killed_file_whose_first_chunk_is_damaged_still_names_its_topics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bag_module, "FLUSH_S", 0.05)
+    other = ChannelKind("others", "test/Other", "text", b"another number", "text")
+    bag = BagWriter(tmp_path / "bag.mcap", "ros2")
+    for number in range(1, 4):
+        for channel in (CHANNEL, other):
+            bag.add(channel, number, number, b"first")
+    flushed(bag)
+    for number in range(4, 9):
+        bag.add(CHANNEL, number, number, b"later")
+    flushed(bag)
+    copy = tmp_path / "copy.mcap"
+    copy.write_bytes(bag.path.read_bytes())
+    bag.close()
+    whole = copy.read_bytes()
+    copy.write_bytes(whole.replace(b"numbers", b"nombres").replace(b"nombres", b"numbers", 1))
+    assert read_bag(copy).topics == ["numbers", "others"], "that within a checksum counts"
+    data = bytearray(whole)
+    data[data.index(b"first")] ^= 1
+    copy.write_bytes(data)
+    found = read_bag(copy)
+    assert [message.sequence for message in found.of("numbers")] == [4, 5, 6, 7, 8] and found.nameless == []
+    assert found.topics == ["numbers", "others"] and found.schemas[2].data == b"another number"
+    assert ["damaged chunk" in line or "cut off" in line for line in found.missing] == [True, True]
+    assert [message.sequence for message in read_bag(bag.path).of("others")] == [1, 2, 3]
+    with bag.path.open("rb") as stream:
+        assert len(list(make_reader(stream).iter_messages())) == 11, "the reference reader minds no description twice"
+
+
+def flushed(bag: BagWriter) -> None:
+    """Wait until everything so far is in the file, and no chunk is begun."""
+    size = -1
+    wait_for(lambda: bag._taken_bytes == bag._waiting_bytes)
+    while size != (size := bag.path.stat().st_size) or not size:
+        time.sleep(4.0 * bag_module.FLUSH_S)
+
+
+def test_whatever_a_chunk_is_taken_for_is_named_and_the_others_are_read(three_chunks: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "bag.mcap"
+    first, _ = chunks(three_chunks)[0]
+    for kind in {*range(20), 0x86, 0xFF} - {Opcode.MESSAGE}:  # what is a message is told by nothing
+        data = bytearray(three_chunks)
+        data[first] = kind
+        path.write_bytes(data)
+        found = read_bag(path)
+        numbers = [message.sequence for message in found.messages]
+        assert numbers[-1] == 6000 and (kind == Opcode.CHUNK) == (numbers[0] == 1) == (found.missing == []), kind
+
+
+def test_a_chunk_with_a_damaged_head_is_named_and_the_others_are_read(three_chunks: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "bag.mcap"
+    for begin, _ in chunks(three_chunks)[:2]:
+        for place in range(1, 60, 3):
+            data = bytearray(three_chunks)
+            data[begin + place] ^= 0x55
+            path.write_bytes(data)
+            found = read_bag(path)
+            numbers = [message.sequence for message in found.messages]
+            assert numbers[-1] == 6000 and len(numbers) >= 6000 - 2700
+            assert len(numbers) == 6000 or found.missing
+
+
+@pytest.fixture(scope="module")
+def three_chunks(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("chunks") / "bag.mcap"
+    write(path, count=6000).close()
+    return path.read_bytes()

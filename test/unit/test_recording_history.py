@@ -11,16 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.damage import random_values
 from helpers.offline import CYCLE, SPEC, event
 from helpers.recorded import WALK, calls, record, rewrite
 from helpers.report_page import ReportPage
 from mcap.writer import Writer
 
-from robot_policies.control.recording.codec import SCHEMA
 from robot_policies.control.recording.columns import Columns, flat, stamp
 from robot_policies.control.recording.history import History, read_history
-from robot_policies.control.recording.journal import ENCODING, POLICY, ROBOT, SCHEMA_NAME
-from robot_policies.control.recording.read import read_bag
+from robot_policies.control.recording.journal import POLICY, ROBOT
 from robot_policies.control.recording.wire import Cdr, read_wire
 from robot_policies.exceptions import RecordingError
 from robot_policies.report.page import page
@@ -127,22 +126,6 @@ def test_what_is_missing_is_named(run: Path) -> None:
         read_history(run)
 
 
-def damage(path: Path, topic: str, seed: random.Random) -> None:
-    """Write the file anew, whole as a file, with wrong bytes in a tenth of its messages."""
-    whole = read_bag(path)
-    with path.open("wb") as stream:
-        writer = Writer(stream)
-        writer.start("", "test")
-        channel = writer.register_channel(topic, ENCODING, writer.register_schema(SCHEMA_NAME, ENCODING, SCHEMA))
-        for message in whole.of(topic):
-            data = bytearray(message.data)
-            if seed.random() < 0.1:
-                for _ in range(seed.randrange(1, 6)):
-                    data[seed.randrange(len(data))] = seed.randrange(256)
-            writer.add_message(channel, message.log_time, bytes(data), message.publish_time, message.sequence)
-        writer.finish()
-
-
 def test_random_damage_never_crashes(run: Path) -> None:
     """Wrong bytes under a right checksum: whatever value they make, the page is made of what can be read."""
     seed = random.Random(4)
@@ -150,7 +133,7 @@ def test_random_damage_never_crashes(run: Path) -> None:
     for _ in range(6):
         for topic, data in whole.items():
             (run / f"{topic}.mcap").write_bytes(data)
-            damage(run / f"{topic}.mcap", topic, seed)
+            random_values(run / f"{topic}.mcap", seed)
         history = read_history(run)
         assert len(history.robot.modes) == len(history.robot.joint_pos) > 200
         assert without_topics(history)

@@ -45,3 +45,32 @@ def test_after_a_drop_an_image_is_written_anew(tmp_path: Path, monkeypatch: pyte
     gap, call = StepFile(tmp_path / f"{ROBOT}.mcap", ROBOT)
     assert isinstance(gap, Gap) and str(gap) == "1 step record missing: dropped while it was recorded, or damaged"
     assert isinstance(call, Call) and np.array_equal(call.args[0].depth, image.depth)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (object(), "TypeError no value of the flow: object"),
+        ({3: 1.0}, "AttributeError"),
+        ("\ud800", "UnicodeEncodeError"),
+    ],
+)
+def test_what_cannot_be_recorded_ends_the_recording_and_not_the_robot(tmp_path: Path, value: object, why: str) -> None:
+    told: list[str] = []
+    step = JournaledRobotStep(SPEC, load_safety("go2", SPEC))
+    journal = Journal(tmp_path, ROBOT, told.append)
+    step.begin(journal, "go2", "go2")
+    step.trip("robot", "before", 1)
+    journal.flush()
+    for stamp_ns in (2, 3):
+        journal.note("cycle", (value,), {}, None, None)
+        step.trip("robot", "after", stamp_ns)
+        journal.flush()
+    assert [trip.name for trip in step.trips] == ["robot"]  # it goes on
+    journal.close()
+    values = journal.values()
+    assert len(told) == 1 and told[0] == values["recording_error"]
+    assert "the recording has ended: a step record cannot be written (cycle): " in told[0] and why in told[0]
+    assert (values["steps_recorded"], values["steps_dropped"]) == (2, 4)
+    steps = StepFile(tmp_path / f"{ROBOT}.mcap", ROBOT)
+    assert [item.name for item in steps if isinstance(item, Call)] == ["begin", "trip"] and steps.missing == []

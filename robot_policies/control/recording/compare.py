@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+LONGEST = 160  # characters of a value that is told
 WALL_TIME = {"durations_ns"}  # fields that are measured, and not computed
 
 
@@ -98,4 +99,5 @@ def _join(field: str, name: str) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return f"{float(value)!r} ({float(value).hex()})"
-    return value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."

@@ -5,20 +5,20 @@ Times are the robot's clock [ns]. Rows that a recording lacks are NaN, or are no
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from robot_policies.control.recording.folder import BUNDLES, CONFIG, bundle_hash
+from robot_policies.bundle.load import read_contract
+from robot_policies.control.recording.facts import BUNDLES, CONFIG, account, is_name, read_facts, read_json, unrecorded
 from robot_policies.control.recording.journal import POLICY, ROBOT
 from robot_policies.control.recording.policy_history import PolicyHistory, PolicyReader
 from robot_policies.control.recording.robot_history import RobotHistory, RobotReader
 from robot_policies.control.recording.steps import Call, Gap, StepFile
-from robot_policies.control.recording.subjects import read_facts
 from robot_policies.control.recording.wire import WireHistory, read_wire
-from robot_policies.exceptions import RecordingError, RobotPoliciesError
+from robot_policies.exceptions import RecordingError, RobotPoliciesError, expected
 from robot_policies.robot_spec import RobotSpec, load_robot_spec
 
 # What a damaged or foreign value leads to where it is used.
@@ -72,15 +72,32 @@ def read_history(run: Path) -> History:
     Raises:
         RecordingError: there is no step of either half in it.
     """
-    missing = _foreign(run)
+    missing, facts = account(run), read_facts(run)
     robot = _half(run, ROBOT, RobotReader(), missing)
-    policy = _half(run, POLICY, PolicyReader(), missing)
+    policy = _timed(run, _half(run, POLICY, PolicyReader(), missing), facts, missing)
     if not robot.stamp_ns.size and not policy.stamp_ns.size:
         raise RecordingError(f"{run}: nothing to show: " + ("; ".join(missing[:4]) or "no step was recorded"))
     wire = read_wire(run, missing)
-    facts = read_facts(run)
+    if "recording" not in facts:  # nobody wrote a report: the nodes themselves tell
+        missing += unrecorded(wire.reported.values())
     spec = _spec(run, str(facts.get("robot") or robot.name or policy.robot), missing)
-    return History(run, facts, _arguments(run), spec, robot, policy, wire, missing[:MOST_LINES])
+    arguments = read_json(run / "arguments.json")  # recordings of launch files have none
+    return History(run, facts, arguments, spec, robot, policy, wire, missing[:MOST_LINES])
+
+
+def _timed(run: Path, policy: PolicyHistory, facts: dict[str, Any], missing: list[str]) -> PolicyHistory:
+    """Return ``policy`` with the control_dt of the bundle that the recording keeps, where ``begin`` is lost."""
+    if policy.control_dt > 0.0 or not policy.stamp_ns.size:
+        return policy
+    names = list(facts.get("bundles", ()))
+    try:
+        control_dt = read_contract(run / BUNDLES / names[0]).timing.control_dt if names else 0.0
+    except RobotPoliciesError:  # ``account`` tells what is wrong with the bundle
+        control_dt = 0.0
+    missing.append(
+        f"{POLICY}: what the policies were begun with" + (": control_dt is the bundle's" if control_dt else "")
+    )
+    return dataclasses.replace(policy, bundles=policy.bundles or tuple(names), control_dt=control_dt)
 
 
 def _half(run: Path, topic: str, reader: Reader[Part], missing: list[str]) -> Part:
@@ -115,31 +132,9 @@ def _read(steps: Iterable[Call | Gap], reader: Reader[Part], topic: str, missing
 def _spec(run: Path, name: str, missing: list[str]) -> RobotSpec | None:
     kept = run / CONFIG / "robots" / f"{Path(name).stem}.yaml"
     try:
+        if not is_name(name):
+            raise RecordingError(expected("the name of a file", repr(name), "that in run.json, or in the step records"))
         return load_robot_spec(kept if kept.is_file() else name)
     except RobotPoliciesError as error:
         missing.append(f"robot file: {' '.join(str(error).split())}")
         return None
-
-
-def _arguments(run: Path) -> dict[str, Any]:
-    try:
-        values = json.loads((run / "arguments.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # recordings of launch files have none
-    return values if isinstance(values, dict) else {}
-
-
-def _foreign(run: Path) -> list[str]:
-    """Return what of the run's own account is missing or has changed since."""
-    facts = read_facts(run)
-    if not facts:
-        return ["run.json is missing or damaged: what the run was made of is not known"]
-    bundles = facts.get("bundles")
-    changed = []
-    for name, digest in bundles.items() if isinstance(bundles, dict) else ():
-        try:
-            if bundle_hash(run / BUNDLES / name) != digest:
-                changed.append(f"bundle {name} in the recording is not the one that ran: its policy.yaml has changed")
-        except OSError:
-            changed.append(f"bundle {name} is missing in the recording")
-    return changed

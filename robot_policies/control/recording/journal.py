@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from robot_policies.bundle.load import Bundle
-from robot_policies.control.recording.bag import BagWriter, ChannelKind
+from robot_policies.control.recording.bag import FAILED, BagWriter, ChannelKind, reason
 from robot_policies.control.recording.codec import SCHEMA, Encoder
+from robot_policies.control.recording.folder import kept_names
 from robot_policies.control.robot_step import RobotStep
 from robot_policies.control.switching import SwitchingStep
 from robot_policies.exceptions import RobotPoliciesError
@@ -53,13 +54,22 @@ class Journal:
         self._pending.append((name, args, named, result, error))
 
     def flush(self) -> None:
-        """Hand the calls so far to the thread that writes."""
+        """Hand the calls so far to the thread that writes. What cannot be recorded ends the recording, nothing else."""
         for call in self._pending:
             self._sequence += 1
-            data = self._encoder.encode(call)
-            if not self._bag.add(self._channel, self._sequence, time.time_ns(), data):
+            if not self._bag.add(self._channel, self._sequence, time.time_ns(), self._encoded(call)):
                 self._encoder.forget()
         self._pending.clear()
+
+    def _encoded(self, call: tuple[Any, ...]) -> bytes:
+        """Return a call as bytes; b"" where the recording has ended, or ends as it cannot be written."""
+        if self._bag.error:
+            return b""
+        try:
+            return self._encoder.encode(call)
+        except FAILED as error:
+            self._bag.fail(f"a step record cannot be written ({call[0]}): {reason(error)}")
+            return b""
 
     def values(self) -> dict[str, Any]:
         """Return what /diagnostics says of it."""
@@ -108,7 +118,7 @@ class JournaledSwitchingStep(SwitchingStep):
         """Note calls in ``journal`` from now on; ``bundles`` of ``robot`` are what this is made of."""
         self.journal = journal
         if journal is not None:
-            names = [bundle.folder.name for bundle in bundles]
+            names = kept_names([bundle.folder for bundle in bundles])
             journal.begin(robot=Path(robot).stem, bundles=names, control_dt_ns=self.control_dt_ns)
 
 

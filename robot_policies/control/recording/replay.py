@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from robot_policies.control.recording.columns import stamp
 from robot_policies.control.recording.compare import EXACT, Difference, Rounding, first_difference
 from robot_policies.control.recording.journal import BEGIN
 from robot_policies.control.recording.steps import Call, Gap
@@ -66,15 +68,17 @@ def replay(
 
     Args:
         steps: calls in their order.
-        make: returns the object whose calls follow, from the facts of ``begin``.
+        make: returns the object whose calls follow, from the facts of ``begin``; from none where that is lost.
         allowed: names of its methods that may be called.
         resets: whether ``reset`` makes all of the past forgotten, so that a gap ends there; else it ends the replay.
         rounding: by how much numbers may differ; not at all, unless it is said.
     """
     outcome = Outcome()
     subject: Any = None
-    for item in steps:
+    for place, item in enumerate(steps):
         if isinstance(item, Gap):
+            if resets and not place:  # ``begin`` is lost, and the policies are known without it
+                subject = _Subject(make({}), allowed)
             subject = _lost(item, subject, resets, outcome)
             continue
         if item.name == BEGIN:
@@ -126,17 +130,19 @@ def _again(call: Call, subject: _Subject, outcome: Outcome, rounding: Rounding) 
     if difference is None:
         return
     outcome.different += 1
-    outcome.largest = max(outcome.largest, _apart(call.result, result))
+    with suppress(*MISUSED):  # damaged bytes can be a record of anything, which has no targets
+        outcome.largest = max(outcome.largest, _apart(call.result, result))
     if outcome.first is None:
         outcome.first = Found(call.number, *_where(call, result, subject.cycles), difference)
 
 
 def _where(call: Call, result: Any, cycles: int) -> tuple[int, int | None, str]:
     for record in (call.result, result):
-        if isinstance(record, PolicyRecord):
-            return record.tick, record.inputs.state.stamp_ns, "tick"
-        if isinstance(record, RobotRecord):
-            return cycles, record.state.stamp_ns, "cycle"
+        with suppress(*MISUSED):
+            if isinstance(record, PolicyRecord):
+                return stamp(record.tick), stamp(record.inputs.state.stamp_ns), "tick"
+            if isinstance(record, RobotRecord):
+                return cycles, stamp(record.state.stamp_ns), "cycle"
     return -1, None, "tick" if call.name == "__call__" else call.name
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mcap.records import Message
+
+from robot_policies.control.recording.codec import SCHEMA
 from robot_policies.control.recording.decode import Decoder
 from robot_policies.control.recording.journal import ENCODING
 from robot_policies.control.recording.read import Bag, read_bag
@@ -49,8 +52,11 @@ class StepFile:
         bag = read_bag(path)
         self.missing = bag.missing
         schema = _schema(bag, topic)
-        self._decoder = Decoder(schema)
-        self._messages = list(bag.of(topic))
+        try:
+            self._decoder = Decoder(schema)
+        except RecordingError as error:
+            raise RecordingError(f"{path.name}: {error}") from error
+        self._messages = [*bag.of(topic)] if topic in bag.topics else bag.nameless
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -63,16 +69,27 @@ class StepFile:
                 yield Gap(message.sequence - last - 1, "dropped while it was recorded, or damaged")
             last = message.sequence
             try:
-                name, args, named, result, error = self._decoder.decode(message.data)
+                yield _call(message, self._decoder.decode(message.data))
             except (RecordingError, ValueError, TypeError) as wrong:
                 yield Gap(1, str(wrong))
-            else:
-                yield Call(message.sequence, message.log_time, str(name), args, named, result, error)
+
+
+def _call(message: Message, value: Any) -> Call:
+    """Return the call that a message holds. Raises ``ValueError`` or ``TypeError`` where it holds none."""
+    name, args, named, result, error = value
+    known = isinstance(name, str) and isinstance(args, tuple) and isinstance(named, dict)
+    if not known or not isinstance(error, (str, type(None))):
+        raise ValueError("a step record that is no call")
+    return Call(message.sequence, message.log_time, name, args, named, result, error)
 
 
 def _schema(bag: Bag, topic: str) -> bytes:
-    for channel in bag.channels.values():
-        if channel.topic == topic and channel.message_encoding == ENCODING and channel.schema_id in bag.schemas:
-            return bag.schemas[channel.schema_id].data
+    """Return what the values of ``topic`` are made of: as the file says, or, where that is lost, as of this version."""
+    channels = [c for c in bag.channels.values() if c.topic == topic and c.message_encoding == ENCODING]
+    if channels or (bag.nameless and not bag.channels):
+        ours = [schema.data for schema in bag.schemas.values() if schema.encoding == ENCODING]
+        if not ours:
+            bag.missing.append(f"{bag.path.name}: the form of its step records: that of this version is taken")
+        return ours[0] if ours else SCHEMA
     found = "; ".join([", ".join(bag.topics) or "no topic", *bag.missing])
     raise RecordingError(expected(f"{bag.path.name}: step records on {topic}", found, "a recording of a run"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +13,15 @@ import yaml
 from robot_policies import resources
 from robot_policies.bundle.load import Bundle, load_bundle
 from robot_policies.control.policy_step import PolicyStep
-from robot_policies.control.recording.folder import BUNDLES, CONFIG
+from robot_policies.control.recording.facts import BUNDLES, CONFIG, is_name, read_facts
 from robot_policies.control.robot_step import RobotStep
 from robot_policies.control.switching import SwitchingStep
 from robot_policies.exceptions import RecordingError, expected
 from robot_policies.robot_spec import RobotSpec, load_robot_spec
 from robot_policies.safety.limits import load_safety
 from robot_policies.schema import read_yaml
+
+MOST_HZ = 1e6  # of a robot's cycle that anybody could mean
 
 
 class Subjects:
@@ -36,13 +37,20 @@ class Subjects:
         """
         self._run, self._policy = run, policy
         self._changes = [_change(text) for text in settings]
+        self._kept = read_facts(run)
 
     def policy(self, facts: dict[str, Any]) -> SwitchingStep:
-        """Return the policy half that ``facts`` (of ``Journal.begin``) tell of. Raises ``RobotPoliciesError``."""
-        spec = self._spec(str(facts["robot"]))
-        names = [self._policy] if self._policy else [str(name) for name in facts["bundles"]]
+        """Return the policy half that ``facts`` (of ``Journal.begin``) tell of.
+
+        What they lack is taken from ``run.json``, and control_dt from the bundle.
+
+        Raises:
+            RobotPoliciesError: neither says it, or what is told of cannot be read.
+        """
+        spec = self._spec(facts)
+        names = [self._policy] if self._policy else self._names(facts)
         steps = [self._step(load_bundle(self._bundle(name), spec), spec) for name in names]
-        recorded_ns = int(facts["control_dt_ns"])
+        recorded_ns = facts.get("control_dt_ns", steps[0].control_dt_ns)
         if steps[0].control_dt_ns != recorded_ns:
             found = f"{steps[0].control_dt_ns} ns of {names[0]}"
             raise RecordingError(expected("a policy of the recorded control_dt", found, f"{recorded_ns} ns"))
@@ -50,22 +58,34 @@ class Subjects:
 
     def robot(self, facts: dict[str, Any]) -> RobotStep:
         """Return the robot half that ``facts`` tell of. Raises ``RobotPoliciesError``."""
-        spec = self._spec(str(facts["robot"]))
-        path = self._config("safety", str(facts["safety"]))
+        spec = self._spec(facts)
+        path = self._config("safety", facts)
         with tempfile.TemporaryDirectory() as scratch:
             limits = load_safety(self._changed(path, Path(scratch)), spec)
-        rate = float(facts["state_rate"])
+        rate = facts.get("state_rate")
+        if not isinstance(rate, float) or not 0.0 < rate <= MOST_HZ:
+            raise RecordingError(expected("begin: state_rate", repr(rate), f"cycles a second, {MOST_HZ:g} at most"))
         return RobotStep(dataclasses.replace(spec, state_rate=rate), limits.at_rate(rate / spec.state_rate))
 
     def _step(self, bundle: Bundle, spec: RobotSpec) -> PolicyStep:
         return PolicyStep(bundle, spec)
 
-    def _spec(self, name: str) -> RobotSpec:
-        return load_robot_spec(self._config("robots", name))
+    def _spec(self, facts: dict[str, Any]) -> RobotSpec:
+        return load_robot_spec(self._config("robots", facts))
 
-    def _config(self, kind: str, name: str) -> Path:
-        kept = self._run / CONFIG / kind / f"{Path(name).stem}.yaml"
-        return kept if kept.is_file() else resources.find(kind, name)
+    def _config(self, kind: str, facts: dict[str, Any]) -> Path:
+        word = {"robots": "robot", "safety": "safety"}[kind]
+        name = facts.get(word, self._kept.get(word))
+        if not is_name(name):
+            raise RecordingError(expected(f"begin: {word}", repr(name), "the name of a file"))
+        kept = self._run / CONFIG / kind / f"{Path(str(name)).stem}.yaml"
+        return kept if kept.is_file() else resources.find(kind, str(name))
+
+    def _names(self, facts: dict[str, Any]) -> list[str]:
+        names = facts.get("bundles", tuple(self._kept.get("bundles", ())))
+        if not isinstance(names, tuple) or not 0 < len(names) <= 2 or not all(map(is_name, names)):
+            raise RecordingError(expected("begin: bundles", repr(names), "one or two names"))
+        return list(names)
 
     def _bundle(self, name: str) -> str | Path:
         kept = self._run / BUNDLES / name
@@ -101,12 +121,3 @@ def _set(data: Any, keys: list[str], value: Any) -> None:
         if place + 1 == len(keys):
             data[key] = value
         data = data[key]
-
-
-def read_facts(run: Path) -> dict[str, Any]:
-    """Return ``run.json`` of a recording; empty where it is missing or damaged."""
-    try:
-        facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
