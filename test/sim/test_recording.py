@@ -124,6 +124,23 @@ def test_the_bag_holds_every_topic_as_ros_reads_it(recorded: Path) -> None:
     assert len(both) > 100 and all(np.array_equal(own[stamp], heard[stamp]) for stamp in both)
 
 
+def test_a_reader_of_others_takes_every_message_apart_by_what_is_in_the_file(recorded: Path) -> None:
+    """The one that Foxglove gives for Python: it knows no type of its own."""
+    decoder = pytest.importorskip("mcap_ros2.decoder", reason="needs mcap-ros2-support")
+    with (recorded / "topics_0.mcap").open("rb") as stream:
+        reader = make_reader(stream, decoder_factories=[decoder.DecoderFactory()])
+        summary = reader.get_summary()
+        assert summary is not None and summary.statistics is not None
+        told: dict[str, Any] = {}
+        for _, channel, _, message in reader.iter_decoded_messages(
+            ending_at=summary.statistics.message_start_time + 2 * 10**9
+        ):
+            told.setdefault(channel.topic, message)
+    assert set(told) >= {"/imu/data", "/joint_states", "/clock", "/robot_description", "/diagnostics"}
+    assert len(told["/joint_states"].position) == 12 and "<robot" in told["/robot_description"].data
+    assert abs(told["/imu/data"].linear_acceleration.z - 9.81) < 3.0
+
+
 @pytest.mark.parametrize("name", ["", "topics_0.mcap"])
 def test_rosbag2_itself_reads_the_bag(recorded: Path, name: str) -> None:
     """The folder by its metadata.yaml, as ``ros2 bag`` opens it, and the file alone."""
