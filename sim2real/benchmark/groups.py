@@ -88,6 +88,9 @@ def _recorded(report: Report, settings: Settings) -> None:
             begun, before = time.monotonic_ns(), cpu_of(stack.children)
             stack.operator.drive(settings.seconds, FORWARD)
             span, after = (begun, time.monotonic_ns()), cpu_of(stack.children)
+            told(stack)
+            robot = stack.operator.robot
+            why = "" if robot.get("mode") == "active" else f"tripped: {robot.get('message')}"
         samples = stack.samples()
         for name, used in after.items():
             share = (used - before[name]) / (span[1] - span[0]) * 1e9
