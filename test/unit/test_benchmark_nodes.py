@@ -287,6 +287,18 @@ def test_what_a_recording_costs_the_nodes_stands_beside_what_they_take_without(
     assert report.values["cpu_recorder_node_recorded"][0] > 0.0 and "tripped" not in str(report.notes)
 
 
+def test_a_robot_that_lands_while_it_is_recorded_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Lands(Recording):
+        def walk(self) -> None:
+            self.trips = {1}
+
+    monkeypatch.setattr(groups, "Stack", Lands)
+    monkeypatch.setattr(groups, "cpu_of", lambda children: {})
+    report = Report()
+    groups._recorded(report, Settings(tmp_path, 1.0, 1, 1))
+    assert report.notes["cycle_wake_recorded"].startswith("tripped: why")
+
+
 def test_nodes_that_do_not_run_with_a_recording_leave_the_other_figures(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
