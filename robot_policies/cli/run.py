@@ -15,13 +15,14 @@ from typing import Any
 from robot_policies import resources
 from robot_policies.bundle.load import load_bundle
 from robot_policies.control.recording.facts import unrecorded
-from robot_policies.control.recording.folder import forget_old, keep_arguments, keep_outcome, new_run, recordings
+from robot_policies.control.recording.folder import keep_outcome
 from robot_policies.control.switching import check_pair
 from robot_policies.control.waypoints import load_waypoints
 from robot_policies.exceptions import RecordingError, ResourceError, RobotError, expected
 from robot_policies.nodes.bringup import Bringup, Process, load_bringup
 from robot_policies.nodes.clock import check_clock
 from robot_policies.nodes.processes import Processes, set_discovery_defaults
+from robot_policies.nodes.recording_place import FOLDER, RECORD, recording_folder
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
 
@@ -63,8 +64,8 @@ def main(args: argparse.Namespace) -> int:
     _check_names(values, bringup.resolve(given))
     if args.json is not None:
         _check_writable(args.json)
-    folder = recording_folder(args, bringup, given, values)
-    processes = Processes(bringup.resolve(given))
+    folder = recording_folder(bringup, given, lambda why: print(f"robot-policies run: {why}", file=sys.stderr))
+    processes = Processes(bringup.resolve(given, folder))
     set_discovery_defaults()
     # rclpy reads the environment as it is imported.
     from robot_policies.nodes.session import Session
@@ -82,7 +83,7 @@ def main(args: argparse.Namespace) -> int:
         "robot": values["robot"],
         "policy": values["policy"],
         **report,
-        "recording": str(folder or ""),
+        "recording": folder,
         "command_mps": velocity[0] if velocity else 0.0,
     }
     report["wall_seconds"] = round(time.monotonic() - started, 3)
@@ -90,34 +91,6 @@ def main(args: argparse.Namespace) -> int:
     if report["recording"]:
         _keep_outcome(Path(report["recording"]), report)
     return 0 if report["ok"] else 1
-
-
-def recording_folder(
-    args: argparse.Namespace, bringup: Bringup, given: dict[str, Any], values: dict[str, Any]
-) -> Path | None:
-    """Make the folder of this run's recording and name it in ``given``; None where nothing is recorded.
-
-    Raises:
-        RecordingError: the folder that ``--record`` asks for cannot be made; without it, that is a warning.
-        ResourceError: the bring-up knows no recording, and ``--record`` asks for one.
-    """
-    if args.no_record or "record" not in bringup.arguments or given.get("record"):
-        if args.record is not None:
-            found = "--no-record, or a bring-up without the argument record, or with record:= too"
-            raise ResourceError(expected("--record", found, "one of them, with a bring-up that can record"))
-        return Path(given["record"]) if given.get("record") else None
-    try:
-        folder = new_run(str(values["policy"]) or "none", args.record)
-        keep_arguments(folder, values)
-    except RecordingError as error:
-        if args.record is not None:
-            raise
-        print(f"robot-policies run: {error}", file=sys.stderr)
-        return None
-    if args.record is None:
-        forget_old(recordings())
-    given["record"] = str(folder.resolve())
-    return folder
 
 
 def _keep_outcome(folder: Path, report: dict[str, Any]) -> None:
@@ -149,6 +122,12 @@ def given_arguments(args: argparse.Namespace, bringup: Bringup) -> dict[str, Any
             raise ResourceError(expected("--waypoints", "--velocity too", "one of the two"))
         load_waypoints(args.waypoints)
         given["waypoints"] = str(args.waypoints)
+    if args.record is not None:
+        if args.no_record:
+            raise ResourceError(expected("--record", "--no-record too", "one of the two"))
+        given[FOLDER] = str(args.record)
+    elif args.no_record and RECORD in bringup.arguments:
+        given[RECORD] = False
     if args.namespace:
         given["namespace"] = args.namespace
     for name in ("headless", "camera"):

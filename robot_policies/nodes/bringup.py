@@ -18,13 +18,17 @@ from robot_policies.exceptions import ResourceError, expected
 from robot_policies.schema import load, schema
 
 Value = Union[bool, int, float, str]
+RECORDING = "recording"  # stands in a process for the folder that the run is recorded into
 _ARGUMENT = re.compile(r"^\$\{(\w+)\}$")
 _NAMESPACE = re.compile(r"/?([A-Za-z_]\w*(/[A-Za-z_]\w*)*/?)?", re.ASCII)
 
 
 @schema
 class ProcessDescription:
-    """One process. ``when`` lists arguments that must be true (``!name``: false) for it to start."""
+    """One process. ``when`` lists arguments that must be true (``!name``: false) for it to start.
+
+    ``recording`` stands for an argument too: the folder that this run is recorded into, "" for none.
+    """
 
     name: str
     executable: str  # a console script of the distribution
@@ -43,8 +47,8 @@ class Bringup:
     arguments: dict[str, Value]
     processes: tuple[ProcessDescription, ...]
 
-    def resolve(self, given: Mapping[str, Any]) -> tuple[Process, ...]:
-        """Return the processes to start for the given arguments.
+    def values(self, given: Mapping[str, Any]) -> dict[str, Value]:
+        """Return every argument in the type of its default.
 
         Args:
             given: argument values by name, as text or typed; absent ones take their default. ``namespace`` is taken
@@ -60,8 +64,17 @@ class Bringup:
         if not _NAMESPACE.fullmatch(namespace):
             valid = "letters, digits and _, not a digit first, with / between"
             raise ResourceError(expected("namespace", repr(namespace), valid))
-        values = {name: _typed(name, given.get(name, default), default) for name, default in self.arguments.items()}
-        return tuple(_process(p, values, namespace.strip("/")) for p in self.processes if _wanted(p, values))
+        return {name: _typed(name, given.get(name, default), default) for name, default in self.arguments.items()}
+
+    def resolve(self, given: Mapping[str, Any], recording: str = "") -> tuple[Process, ...]:
+        """Return the processes to start for the given arguments, recorded into the folder ``recording``, if any.
+
+        Raises:
+            ResourceError: as ``values``, or a process asks for an argument that there is not.
+        """
+        values = {**self.values(given), RECORDING: recording}
+        namespace = str(given.get("namespace", "")).strip("/")
+        return tuple(_process(p, values, namespace) for p in self.processes if _wanted(p, values))
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from robot_policies.bundle.load import load_bundle
 from robot_policies.nodes.bringup import Process, Value, load_bringup
+from robot_policies.nodes.recording_place import recording_folder
 from robot_policies.robot_spec import load_robot_spec
 
 PACKAGE = "robot_policies"
@@ -35,9 +36,14 @@ def launch_description(bringup_name: str, urdf: Description | None = None) -> La
 
     def actions(context: LaunchContext) -> list[Any]:
         given = {name: LaunchConfiguration(name).perform(context) for name in defaults}
-        nodes = [node_action(process) for process in bringup.resolve(given)]
+        bringup.resolve(given)
         # A wrong name is told before anything is started.
         load_bundle(given["policy"], load_robot_spec(given["robot"]))
+        said: list[str] = []
+        folder = recording_folder(bringup, given, said.append)
+        said += [f"recording into {folder}"] if folder else []
+        nodes = [LogInfo(msg=text) for text in said]
+        nodes += [node_action(process) for process in bringup.resolve(given, folder)]
         return nodes if urdf is None else nodes + state_publisher(urdf(given["robot"]), given[NAMESPACE])
 
     return LaunchDescription([*declared, OpaqueFunction(function=actions)])

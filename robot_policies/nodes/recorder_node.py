@@ -1,8 +1,9 @@
 """The recorder: every topic of the run as raw serialized messages in an MCAP bag that ROS tools read.
 
-A process of its own, so that nothing of it can be in the way of a control loop. It looks for new topics all the time
-and listens to each as its publishers offer it. ``metadata.yaml`` is written at the end; a recorder that was killed
-leaves the bag without it (``ros2 bag reindex`` makes one).
+A process of its own, so that nothing of it can be in the way of a control loop. It listens to the topics that it knows
+before anybody offers them, looks for others all the time, and listens to each as its publishers offer it.
+``metadata.yaml`` is written at the end; a recorder that was killed leaves the bag without it (``ros2 bag reindex``
+makes one).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from robot_policies.control.recording.folder import keep_facts
 from robot_policies.exceptions import ResourceError, RobotPoliciesError, expected
 from robot_policies.nodes.bag_metadata import metadata, offered
 from robot_policies.nodes.diagnostics import OK, WARN, Diagnostics
+from robot_policies.nodes.known_topics import KNOWN
 from robot_policies.nodes.message_definitions import definition
 from robot_policies.nodes.runtime import Spinner, Stop, refuse_unknown_parameters, run
 
@@ -44,21 +46,23 @@ class RecorderNode(Node):
         self.folder = Path(self._text("record"))
         if not self._text("record"):
             raise ResourceError(expected("parameter record", "nothing", "the folder to record into"))
-        self._keep_facts()
         self._bag = BagWriter(self.folder / f"{BAG}_0.mcap", "ros2", compressed=True, warn=self.get_logger().warning)
         self._channels: dict[str, tuple[ChannelKind, dict[str, Any]]] = {}
+        self._guessed: dict[str, tuple[tuple[str, bool, bool], Any]] = {}  # how it listens to what nobody offers yet
         self._counts: dict[str, int] = {}
         self._skipped: dict[str, str] = {}
         self._first_ns = self._last_ns = time.time_ns()
+        self._listen_early()
+        self._keep_facts()
         self._diagnostics = Diagnostics(self, "")
         self._next_told = 0.0
-        self._listen_early()
 
     def look(self) -> None:
         """Listen to topics that are new."""
-        for topic, kinds in self.get_topic_names_and_types():
-            if topic not in self._channels and topic not in self._skipped and self._wanted(topic):
-                self._listen(topic, kinds)
+        for topic, _ in self.get_topic_names_and_types():
+            settled = self._channels.keys() - self._guessed.keys() | self._skipped.keys()
+            if topic not in settled and self._wanted(topic):
+                self._listen(topic)
         if time.monotonic() >= self._next_told:
             self._next_told = time.monotonic() + TELL_S
             self._tell()
@@ -72,27 +76,39 @@ class RecorderNode(Node):
         self._diagnostics.publish(time.time_ns(), level, message, values)
 
     def _listen_early(self) -> None:
-        """Listen to what a policy commands before it does: its first commands come sooner than a look."""
-        self._subscribe(self.resolve_topic_name("joint_command"), "sensor_msgs/msg/JointState", True, False)
+        """Listen to what is known before it is offered: its first messages come sooner than a look."""
+        for name, offer in KNOWN.items():
+            topic = self.resolve_topic_name(name)
+            self._guessed[topic] = (offer, self._subscribe(topic, *offer))
 
     def _wanted(self, topic: str) -> bool:
         space = self.get_namespace().rstrip("/") + "/"
         return topic.startswith(space) or topic in GLOBAL
 
-    def _listen(self, topic: str, kinds: list[str]) -> None:
+    def _listen(self, topic: str) -> None:
+        """Listen to ``topic`` as its publishers offer it; to nobody there is nothing to listen."""
         publishers = self.get_publishers_info_by_topic(topic)
         if not publishers:
-            return  # nobody to record yet
-        if len(kinds) == 1 and self._subscribe(topic, kinds[0], *_common(publishers)):
             return
+        guess, subscription = self._guessed.pop(topic, (None, None))
+        # A topic has one type in a process: one that was guessed cannot be another any more.
+        kinds = sorted({publisher.topic_type for publisher in publishers} | ({guess[0]} if guess else set()))
+        offer = (kinds[0], *_common(publishers))
+        if len(kinds) == 1 and guess == offer:
+            return
+        if subscription is not None:
+            self.destroy_subscription(subscription)
+        if len(kinds) == 1 and self._subscribe(topic, *offer) is not None:
+            return
+        self._channels.pop(topic, None)
         self._skipped[topic] = f"type {kinds[0]} is not installed" if len(kinds) == 1 else f"types {', '.join(kinds)}"
         self.get_logger().warning(f"not recorded: {topic}: {self._skipped[topic]}")
 
-    def _subscribe(self, topic: str, kind: str, reliable: bool, latched: bool) -> bool:
-        """Record ``topic`` from now on; return False where its type is not installed."""
+    def _subscribe(self, topic: str, kind: str, reliable: bool, latched: bool) -> Any:
+        """Record ``topic`` from now on; return the subscription, None where its type is not installed."""
         cls = _message_class(kind)
         if cls is None:
-            return False
+            return None
         profile = QoSProfile(
             depth=DEPTH,
             reliability=QoSReliabilityPolicy.RELIABLE if reliable else QoSReliabilityPolicy.BEST_EFFORT,
@@ -103,9 +119,8 @@ class RecorderNode(Node):
         extra = (("offered_qos_profiles", qos),)
         channel = ChannelKind(topic, kind, "ros2msg" if text else "", text, "cdr", extra)
         self._channels[topic] = (channel, {"type": kind, "qos": qos})
-        self._counts[topic] = 0
-        self.create_subscription(cls, topic, self._taker(channel), profile, raw=True)
-        return True
+        self._counts.setdefault(topic, 0)
+        return self.create_subscription(cls, topic, self._taker(channel), profile, raw=True)
 
     def _taker(self, channel: ChannelKind) -> Callable[[bytes], None]:
         topic, counts, bag = channel.topic, self._counts, self._bag
@@ -122,7 +137,8 @@ class RecorderNode(Node):
         """End the bag and write its metadata."""
         self._bag.close()
         if not self._bag.error:
-            topics = {name: {**facts, "count": self._counts[name]} for name, (_, facts) in self._channels.items()}
+            offered_ones = {name: facts for name, (_, facts) in self._channels.items() if name not in self._guessed}
+            topics = {name: {**facts, "count": self._counts[name]} for name, facts in offered_ones.items()}
             text = metadata(self._bag.path.name, self._first_ns, self._last_ns, topics)
             try:
                 (self.folder / "metadata.yaml").write_text(text, encoding="utf-8")

@@ -56,6 +56,7 @@ class RobotNode:
         rate = self._robot.spec.state_rate
         self._step = JournaledRobotStep(self._robot.spec, limits.at_rate(rate / spec.state_rate))
         self._journal = recording.open_journal(node, ROBOT)
+        self._recordings = (self._journal, recording.open_wire(node, self._robot))
         self._step.begin(self._journal, _text(node, "robot"), safety)
         wait_kind = LockstepWait(self._spinner, speed, self._robot.now_ns) if lockstep else None
         self._wait = wait_kind or RealTimeWait(self._spinner, self._robot.now_ns)
@@ -100,7 +101,7 @@ class RobotNode:
             self._without_state(error)
         else:
             self._lost_ns = None
-        recording.flush(self._journal)
+        recording.flush(*self._recordings)
 
     def cycle(self) -> None:
         """One cycle: read, publish, check and filter, write, tell. What a policy or the motors wait for comes first."""
@@ -138,7 +139,7 @@ class RobotNode:
         monitor = self._monitor
         if monitor.note(now_ns):
             self._topics.mode(monitor.mode_text)
-        told = monitor.values() | recording.values(self._journal)
+        told = monitor.values() | recording.values(*self._recordings)
         self._diagnostics.publish(now_ns, monitor.level(), str(error), told)
         self._spinner.spin_for(1.0 / self._step.spec.state_rate)
 
@@ -154,7 +155,7 @@ class RobotNode:
         if changed or now >= self._next_diagnostics:
             self._next_diagnostics = now + DIAGNOSTICS_PERIOD
             monitor = self._monitor
-            values = monitor.values() | recording.values(self._journal)
+            values = monitor.values() | recording.values(*self._recordings)
             self._diagnostics.publish(stamp_ns, monitor.level(), monitor.message(), values)
 
     def _command(self, message: JointState) -> None:
@@ -184,7 +185,7 @@ class RobotNode:
     def close(self) -> None:
         """Release the robot."""
         self._robot.close()
-        recording.close(self._journal)
+        recording.close(*self._recordings)
         if self._sensors is not None:
             self._sensors.close()
         self._spinner.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from robot_policies.robot_spec import RobotSpec
+from robot_policies.robots.wire_log import WireLog
 from robot_policies.types import Array, JointCommand, RobotHealth, RobotState
 
 # Called by ``Robot.read`` to pass the time until the robot's clock shows ``stamp_ns``. A node serves its callbacks in
@@ -77,6 +78,15 @@ class TellsHealth(Protocol):
         Two keys have a meaning above: ``dry_run`` (commands go nowhere) and ``taking_control`` (why it cannot be armed
         yet, "" once it can).
         """
+
+
+@runtime_checkable
+class SpeaksWire(Protocol):
+    """A robot that is reached over a wire of its own, and keeps what went over it for a recording."""
+
+    @property
+    def wire_log(self) -> WireLog:
+        """Messages in and out; whoever takes them empties it."""
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ from robot_policies.robots.unitree_wire.hardware import Places, read_hardware
 from robot_policies.robots.unitree_wire.interface import check_interface
 from robot_policies.robots.unitree_wire.readings import health, kind_fault, readings, robot_state
 from robot_policies.robots.unitree_wire.sdk import check_sdk
+from robot_policies.robots.wire_log import WireLog
 from robot_policies.schema import parse, schema
 from robot_policies.types import JointCommand, RobotHealth, RobotState
 
@@ -86,6 +87,11 @@ class UnitreeRobot:
             raise RobotError(fault)
         self._due_ns = self._state.stamp_ns
         link.begin(lambda: self._lies())
+
+    @property
+    def wire_log(self) -> WireLog:
+        """What went over the wire."""
+        return self._link.log
 
     def now_ns(self) -> int:
         """Return system time [ns]."""

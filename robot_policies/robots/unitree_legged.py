@@ -24,6 +24,7 @@ from robot_policies.robots.cycle import ClockKind, checked_command
 from robot_policies.robots.robot import Robot, Wait
 from robot_policies.robots.unitree_legged_link import Link, Received
 from robot_policies.robots.unitree_wire.remote import remote_state
+from robot_policies.robots.wire_log import WireLog
 from robot_policies.schema import parse, schema
 from robot_policies.types import Battery, JointCommand, RobotHealth, RobotState, owned
 
@@ -104,6 +105,11 @@ class LeggedRobot:
         else:
             found = link.last_error or f"no answer to {counts['sent']} records"
         return expected(f"robot at {link.where}: a state within {how_long}", found, valid)
+
+    @property
+    def wire_log(self) -> WireLog:
+        """What went over the wire."""
+        return self._link.log
 
     def now_ns(self) -> int:
         """Return the system's time [ns], in which states are stamped."""

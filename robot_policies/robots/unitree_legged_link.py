@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import json
 import select
 import socket
 import struct
@@ -17,10 +18,14 @@ import numpy.typing as npt
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.robots import unitree_legged_wire as wire
 from robot_policies.robots.unitree_wire.interface import check_interface, interfaces
+from robot_policies.robots.wire_log import BYTES, WireLog, WireTopic, as_bytes
 
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h: the kernel stamps each datagram with the system's time
 LONGEST = 2048  # [byte], longer than any record, so that a long packet shows its length
 RESTART = 10  # records with an older tick on end: the robot started anew, and its ticks too
+# Datagrams are no CDR: a bag has them as bytes, and beside them what the bytes are.
+STATE = WireTopic("/udp/state", BYTES, layout=json.dumps(wire.STATE.descr))
+COMMAND = WireTopic("/udp/command", BYTES, layout=json.dumps(wire.COMMAND.descr))
 _MISSING = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENODEV, errno.EADDRNOTAVAIL)
 
 
@@ -39,12 +44,14 @@ class Link:
         counts: ``sent``, ``received``, ``valid``, and what was refused: ``size``, ``header``, ``crc``, ``repeated``
             (the same bytes again), ``older`` (out of order), ``unsent`` and ``refused`` (nobody listens there).
         last_error: the last error of the network itself, "" where there was none.
+        log: every datagram that came, refused or not, and every one that left.
     """
 
     def __init__(self, interface: str, address: str, port: int, local_port: int) -> None:
         """Open the socket. Raises ``RobotError`` for an interface, address or port that cannot be used."""
         self.counts: Counter[str] = Counter()
         self.last_error = ""
+        self.log = WireLog()
         self.where = f"{address}:{port} through {interface}"
         self._last = b""  # the newest whole packet
         self._tick = 0  # its tick
@@ -90,6 +97,7 @@ class Link:
                 break
             else:
                 self.counts["sent"] += 1
+                self.log.note(COMMAND, as_bytes(packet))
                 return True
         self.counts["unsent"] += 1
         return False
@@ -113,7 +121,9 @@ class Link:
             except OSError as error:
                 self.last_error = str(error.strerror)
                 return newest
-            newest = self._state(packet, _stamp_ns(extra)) or newest
+            stamp_ns = _stamp_ns(extra)
+            self.log.note(STATE, as_bytes(packet), stamp_ns)
+            newest = self._state(packet, stamp_ns) or newest
 
     def _state(self, packet: bytes, stamp_ns: int) -> Received | None:
         self.counts["received"] += 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from robot_policies import resources
+from robot_policies.exceptions import RobotError
 from robot_policies.robot_spec import load_robot_spec
 from sim2real.benchmark import sight
 from sim2real.benchmark.children import running
@@ -23,19 +24,25 @@ from sim2real.benchmark.walk import POLICY, ROBOT
 from sim2real.benchmark.wire import wire
 
 PERIOD_S = 0.02  # [s], 50 Hz
-THROUGH_ROS = ("state_to_command", "taken_to_tick", "stamp_to_tick", "tick_lateness")
+THROUGH_ROS = {
+    **{name: name for name in ("state_to_command", "taken_to_tick", "stamp_to_tick", "tick_lateness")},
+    "wake": "cycle_wake",
+}  # name on the tape -> name of the figure
 PARTS = ("depth_to_command", "depth_tick_wait", "depth_network_wait", "depth_total")
 CHILD_LIMIT = 120.0  # [s] more than it measures, for a process on a busy machine
 
 
 def tick(report: Report, settings: Settings) -> None:
     """One tick, back to back and on deadlines."""
-    samples = _child("tick_child", settings, "tick", "paced", "recording")
+    samples = _child("tick_child", settings, "tick", "paced", "recording", "recorded")
     for name in ("observation", "inference", "decoding", "safety", "tick"):
         report.add(name, samples[name])
     for name in ("observation", "inference", "decoding", "safety", "tick"):
         report.add(f"{name}_paced", samples[f"{name}_paced"])
     report.add("recording_paced", samples["recording_paced"], "after the command is on its way")
+    for half in ("policy_half", "robot_half"):
+        report.add(f"{half}_plain", samples[f"{half}_plain"])
+        report.add(f"{half}_recorded", samples[f"{half}_recorded"], "handing it to the thread that writes included")
 
 
 def pacing(report: Report, settings: Settings) -> None:
@@ -63,10 +70,35 @@ def eager(report: Report, settings: Settings) -> None:
 
 
 def ros(report: Report, settings: Settings) -> None:
-    """From a published state to its command through two processes, and how ticks begin, while the robot walks."""
+    """From a published state to its command through two processes, and how ticks begin; then with a recording."""
     phases = Phases(settings.scratch, {}, FORWARD)
     phases.run(settings.seconds, settings.short)
-    phases.fill(report, {name: name for name in THROUGH_ROS})
+    phases.fill(report, THROUGH_ROS)
+    _recorded(report, settings)
+
+
+def _recorded(report: Report, settings: Settings) -> None:
+    """The same nodes with a recording, and their recorder beside them."""
+    scratch, samples, span = settings.scratch / "recorded", {}, (0, 0)
+    why = ""
+    scratch.mkdir()
+    try:
+        with Stack(scratch, recording=scratch / "run") as stack:
+            stack.walk()
+            begun, before = time.monotonic_ns(), cpu_of(stack.children)
+            stack.operator.drive(settings.seconds, FORWARD)
+            span, after = (begun, time.monotonic_ns()), cpu_of(stack.children)
+            told(stack)
+            robot = stack.operator.robot
+            why = "" if robot.get("mode") == "active" else f"tripped: {robot.get('message')}"
+        samples = stack.samples()
+        for name, used in after.items():
+            share = (used - before[name]) / (span[1] - span[0]) * 1e9
+            report.add_value(f"cpu_{name}_recorded", round(share, 3), "CPU s per s")
+    except RobotError as error:  # the figures without a recording stand
+        why = f"not measured: {error}"
+    for taped, name in THROUGH_ROS.items():
+        report.add(f"{name}_recorded", within(samples.get(taped, []), span), why)
 
 
 def depth(report: Report, settings: Settings) -> None:

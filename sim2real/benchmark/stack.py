@@ -34,11 +34,17 @@ class Stack:
     """
 
     def __init__(
-        self, scratch: Path, robot: Parameters | None = None, others: Sequence[str] = (), policy: str = POLICY
+        self,
+        scratch: Path,
+        robot: Parameters | None = None,
+        others: Sequence[str] = (),
+        policy: str = POLICY,
+        recording: Path | None = None,
     ) -> None:
-        """Note what to start: parameters of the robot node, modules of other nodes, and the bundle."""
+        """Note what to start: parameters of the robot node, modules of other nodes, the bundle, where to record."""
         self.scratch, self._parameters, self._others = scratch, dict(robot or {}), tuple(others)
         self._policy = policy
+        self._recording = {} if recording is None else {"record": str(recording)}
         self.children: dict[str, Child] = {}
         self.operator: BenchOperator
         self._exit = ExitStack()
@@ -53,11 +59,15 @@ class Stack:
         from robot_policies.nodes.bench_operator import BenchOperator
 
         with self._exit:  # ends what has started where the rest does not
-            self.start_node("robot_node", {"robot": ROBOT, **self._parameters})
+            robot = self._parameters.get("robot", ROBOT)
+            if self._recording:
+                asked = {"robot": robot, "policy": self._policy, **self._recording}
+                self._start("recorder_node", ["-m", "robot_policies.nodes.recorder_node", *_ros(asked)])
+            self.start_node("robot_node", {"robot": ROBOT, **self._parameters, **self._recording})
             self.operator = BenchOperator(domain, self.check)
             self._exit.callback(self.operator.close)
-            robot = self._parameters.get("robot", ROBOT)
-            self.start_node("policy_node", {"policy": self._policy, "robot": robot, **self._clock()})
+            policy = {"policy": self._policy, "robot": robot, **self._recording}
+            self.start_node("policy_node", {**policy, **self._clock()})
             for module in self._others:
                 parameters = {"robot": robot} if module.endswith("camera_node") else {"port": _free_port()}
                 name = module.rpartition(".")[2]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from robot_policies.control.pacing import MonotonicClock, Pacer, freeze_garbage, prepare
 from robot_policies.control.recording.journal import POLICY, Journal
+from sim2real.benchmark.recorded_tick import recorded
 from sim2real.benchmark.walk import Tick, Walk, record, take
 
 PERIOD_NS = 20_000_000  # [ns], 50 Hz
@@ -70,6 +71,7 @@ PARTS: dict[str, Callable[[Walk, int], Samples]] = {
     "paced": paced,
     "sleeping": sleeping,
     "recording": recording,
+    "recorded": recorded,
 }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from robot_policies.bundle.load import Bundle, load_bundle
 from robot_policies.control.policy_step import PolicyStep
 from robot_policies.control.robot_step import RobotStep
+from robot_policies.control.switching import SwitchingStep
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.robot_spec import RobotSpec, load_robot_spec
 from robot_policies.robots.robot import Robot, Wait
@@ -32,14 +33,20 @@ LIMIT_CYCLES = 4000  # of the robot, in which it must be active
 class Halves:
     """Both halves of the pipeline of one robot and one bundle, with the run that brings them to ``active``."""
 
-    def __init__(self, robot: Robot, spec: RobotSpec, bundle: Bundle) -> None:
-        """Put them together around ``robot``."""
-        self.robot_step = RobotStep(spec, load_safety(spec.name, spec))
+    def __init__(
+        self,
+        robot: Robot,
+        spec: RobotSpec,
+        bundle: Bundle,
+        robot_step: RobotStep | None = None,
+        switching: SwitchingStep | None = None,
+    ) -> None:
+        """Put them together around ``robot``; halves that are given take the places of new ones."""
+        self.robot_step = robot_step or RobotStep(spec, load_safety(spec.name, spec))
         self.policy_step = PolicyStep(bundle, spec)
         self.ticks: list[PolicyRecord] = []
-        self.run = OfflineRun(
-            robot, self.robot_step, self.policy_step, Operator(VELOCITY), on_policy=(self.ticks.append,)
-        )
+        policy = switching or self.policy_step
+        self.run = OfflineRun(robot, self.robot_step, policy, Operator(VELOCITY), on_policy=(self.ticks.append,))
 
     def until_active(self) -> int:
         """Run to the first tick; return the number of cycles. Raises ``RobotError`` where the robot does not stand."""
@@ -61,9 +68,9 @@ class Walk:
     start: int  # cycles to the first tick, it included
     decimation: int  # cycles from tick to tick
 
-    def again(self) -> Halves:
-        """Return fresh halves that have just taken the first tick of the walk."""
-        halves = Halves(_Played(self.spec, self.states), self.spec, self.bundle)
+    def again(self, robot_step: RobotStep | None = None, switching: SwitchingStep | None = None) -> Halves:
+        """Return halves, fresh or given as such, that have just taken the first tick of the walk."""
+        halves = Halves(_Played(self.spec, self.states), self.spec, self.bundle, robot_step, switching)
         halves.until_active()
         return halves
 
@@ -153,11 +160,12 @@ def take(walk: Walk, count: int, halves: Halves | None = None) -> Iterator[Tick]
         done = time.perf_counter_ns()
         for state in walk.states[at + 2 : at + walk.decimation + 1]:
             robot.cycle(state, state.stamp_ns)
-        _same(made, walk.ticks[number], refusal, robot.mode)
+        same(made, walk.ticks[number], refusal, robot.mode)
         yield Tick(*made.durations_ns, safety=done - stepped, whole=done - begun)
 
 
-def _same(made: PolicyRecord, recorded: PolicyRecord, refusal: str | None, mode: Mode) -> None:
+def same(made: PolicyRecord, recorded: PolicyRecord, refusal: str | None, mode: Mode) -> None:
+    """Raise ``RobotError`` where the command of a tick is not the recorded one, or has led elsewhere."""
     equal = np.array_equal(made.command.joint_pos, recorded.command.joint_pos)
     if refusal is not None or mode is not Mode.ACTIVE or not equal:
         found = refusal or (f"mode {mode.value}" if mode is not Mode.ACTIVE else "other targets")

@@ -191,6 +191,18 @@ def test_topics_are_those_of_the_nodes(wire: dict[str, dict[str, Any]]) -> None:
         assert ("L" in into.split()) == all("L" in qos.split() for _, qos in readers) or not readers, topic
 
 
+def test_the_recorder_knows_what_our_nodes_offer(wire: dict[str, dict[str, Any]]) -> None:
+    from robot_policies.nodes.known_topics import KNOWN
+
+    known = {topic.lstrip("/"): offer for topic, offer in KNOWN.items() if topic != "/rosout"}
+    published = ends(wire, "publishers")
+    assert set(published) - set(known) == {"cmd_vel"}, "of which there are two types"
+    for topic, (kind, reliable, latched) in known.items():
+        asked = (kind.replace("/msg/", "/"), reliable, latched)
+        offers = {(name, qos.startswith("R"), "L" in qos.split()) for name, qos in published.get(topic, [])}
+        assert offers <= {asked}, topic
+
+
 def test_services_are_those_of_the_robot_node(wire: dict[str, dict[str, Any]]) -> None:
     documented = {name: row[1] for row in table("service") for name in names(row[0])}
     assert documented == wire["robot_node"]["services"]

@@ -11,6 +11,7 @@ from helpers.firmware import PeerProcess, free_udp_port
 
 from robot_policies.exceptions import RobotError
 from robot_policies.robot_spec import load_robot_spec
+from robot_policies.robots.unitree_legged_wire import STATE
 from robot_policies.types import JointCommand, RobotState
 
 
@@ -54,10 +55,17 @@ def test_the_legged_driver_stands_its_robot_up(tmp_path: Path) -> None:
     robot = unitree_legged.create(load_robot_spec("go1"), options)
     try:
         state = stand(robot)
+        packets, wire = robot.report()["packets"], robot.wire_log.take()
         told = peer.do("status")
         assert told["sample"]["position"][2] > 0.27
         assert set(told["commands"]) == {"taken"}
         assert np.abs(state.joint_pos - robot.spec.poses["stand"]).max() < 0.3
+        last = {message.topic.name: message for message in wire}
+        assert last["/udp/state"].number == packets["received"], "every datagram, either way"
+        assert last["/udp/command"].number == packets["sent"]
+        record = np.frombuffer(last["/udp/state"].data[16:], STATE, 1)[0]
+        assert last["/udp/state"].stamp_ns == state.stamp_ns
+        assert sorted(record["motors"]["pos"][:12]) == sorted(state.joint_pos.tolist())
     finally:
         robot.close()
         peer.close()

@@ -21,7 +21,7 @@ pytest.importorskip("rclpy")
 
 from helpers.node_process import free_domain, run_to_end
 
-from robot_policies.exceptions import ResourceError
+from robot_policies.exceptions import RecordingError, ResourceError
 from robot_policies.nodes.bringup import load_bringup
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +63,9 @@ def modules(installed: tuple[str, ...]) -> dict[str, ModuleType]:
 
     contents = {
         "launch": {"LaunchDescription": LaunchDescription, "LaunchContext": dict},
-        "launch.actions": {name: kind(name) for name in ("DeclareLaunchArgument", "OpaqueFunction", "Shutdown")},
+        "launch.actions": {
+            name: kind(name) for name in ("DeclareLaunchArgument", "LogInfo", "OpaqueFunction", "Shutdown")
+        },
         "launch.substitutions": {"LaunchConfiguration": LaunchConfiguration},
         "launch_ros": {},
         "launch_ros.actions": {name: kind(name) for name in ("Node", "LifecycleNode")},
@@ -72,6 +74,7 @@ def modules(installed: tuple[str, ...]) -> dict[str, ModuleType]:
         "ament_index_python.packages": {
             "PackageNotFoundError": PackageNotFoundError,
             "get_package_prefix": get_package_prefix,
+            "get_package_share_directory": get_package_prefix,
         },
     }
     made = {}
@@ -82,8 +85,9 @@ def modules(installed: tuple[str, ...]) -> dict[str, ModuleType]:
 
 
 @pytest.fixture
-def stubs(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def stubs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
     """Put the stand-ins in place, and leave no module behind that was made with them."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     for name, module in modules(()).items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.delitem(sys.modules, "robot_policies.nodes.launch_actions", raising=False)
@@ -102,13 +106,18 @@ def declared(description: LaunchDescription) -> dict[str, str]:
     return {argument.args[0]: argument.kwargs["default_value"] for argument in arguments}
 
 
-def started(name: str, **given: str) -> list[Recorded]:
-    """Return the node actions for the given arguments."""
+def actions(name: str, **given: str) -> list[Recorded]:
+    """Return all actions for the given arguments."""
     description = described(name)
     (opaque,) = (e for e in description.entities if type(e).__name__ == "OpaqueFunction")
     defaults = declared(description)
     assert set(given) <= set(defaults), "an argument that the launch file does not declare"
     return opaque.kwargs["function"]({**defaults, **given})
+
+
+def started(name: str, **given: str) -> list[Recorded]:
+    """Return the node actions for the given arguments."""
+    return [action for action in actions(name, **given) if type(action).__name__ != "LogInfo"]
 
 
 def by_name(nodes: list[Recorded]) -> dict[str, Recorded]:
@@ -199,11 +208,11 @@ def test_the_page_on_topics_names_every_parameter(stubs: pytest.MonkeyPatch, exe
 
 
 def test_viewer_headless_and_camera_decide_what_starts(stubs: pytest.MonkeyPatch) -> None:
-    base = {"robot_node", "policy_node"}
-    assert set(by_name(started("sim"))) == {*base, "viewer_node"}
-    assert set(by_name(started("sim", headless="true"))) == base
-    assert set(by_name(started("sim", viewer="false"))) == base
-    assert set(by_name(started("sim", headless="true", camera="true"))) == {*base, "depth_camera_node"}
+    base, given = {"robot_node", "policy_node"}, {"record": "false"}
+    assert set(by_name(started("sim", **given))) == {*base, "viewer_node"}
+    assert set(by_name(started("sim", headless="true", **given))) == base
+    assert set(by_name(started("sim", viewer="false", **given))) == base
+    assert set(by_name(started("sim", headless="true", camera="true", **given))) == {*base, "depth_camera_node"}
 
 
 def test_a_namespace_holds_every_node_and_values_have_their_types(stubs: pytest.MonkeyPatch) -> None:
@@ -217,7 +226,7 @@ def test_a_namespace_holds_every_node_and_values_have_their_types(stubs: pytest.
 
 def test_lifecycle_nodes_and_required_nodes_are_launched_as_such(stubs: pytest.MonkeyPatch) -> None:
     nodes = by_name(started("sim", **ALL))
-    for process in load_bringup("sim").resolve(ALL):
+    for process in load_bringup("sim").resolve(ALL, "/recorded"):
         node = nodes[process.name]
         assert (type(node).__name__ == "LifecycleNode") == process.lifecycle
         assert ("on_exit" in node.kwargs) == process.required
@@ -225,6 +234,31 @@ def test_lifecycle_nodes_and_required_nodes_are_launched_as_such(stubs: pytest.M
     end = nodes["robot_node"].kwargs["on_exit"]
     assert [type(action).__name__ for action in end(None, SimpleNamespace(is_shutdown=False))] == ["Shutdown"]
     assert end(None, SimpleNamespace(is_shutdown=True)) is None
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_launch_records_into_a_folder_of_its_own_unless_told_not_to(
+    stubs: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    others = {"robot_node", "policy_node", "firmware_node"}
+    said, *nodes = actions(name, record_folder=str(tmp_path / "runs"))
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert said.kwargs["msg"] == f"recording into {folder}" and (folder / "arguments.json").is_file()
+    told = {node.kwargs["executable"]: node.kwargs["parameters"][0].get("record") for node in nodes}
+    assert {told[node] for node in (set(told) & others - {"firmware_node"}) | {"recorder_node"}} == {str(folder)}
+    silent = actions(name, record="false")
+    told = {node.kwargs["executable"]: node.kwargs["parameters"][0].get("record") for node in silent}
+    assert "recorder_node" not in told and {told[node] for node in set(told) & others} <= {"", None}
+    assert set(tmp_path.rglob("arguments.json")) == {folder / "arguments.json"}
+
+
+def test_a_launch_that_cannot_be_recorded_says_so_and_starts(stubs: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    stubs.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    said, *nodes = actions("sim")
+    assert "no recording" in said.kwargs["msg"] and set(by_name(nodes)) == {"robot_node", "policy_node", "viewer_node"}
+    with pytest.raises(RecordingError, match="no recording"):
+        actions("sim", record_folder=str(tmp_path / "file"))
 
 
 def test_tf_comes_from_robot_state_publisher_where_it_is_installed(stubs: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from robot_policies import resources
 from robot_policies.nodes.operator import Operator
 
 DOMAIN = free_domain()
-ARGUMENTS = {"robot": "go2", "policy": "go2_walk", "headless": "true", "namespace": "r1"}
+ARGUMENTS = {"robot": "go2", "policy": "go2_walk", "headless": "true", "namespace": "r1", "record": "false"}
 
 
 @pytest.mark.launch_test

@@ -124,6 +124,44 @@ def test_the_bag_holds_every_topic_as_ros_reads_it(recorded: Path) -> None:
     assert len(both) > 100 and all(np.array_equal(own[stamp], heard[stamp]) for stamp in both)
 
 
+def test_a_reader_of_others_takes_a_message_of_every_topic_apart_by_what_is_in_the_file(recorded: Path) -> None:
+    """The one that Foxglove gives for Python: it knows no type of its own."""
+    factory = pytest.importorskip("mcap_ros2.decoder", reason="needs mcap-ros2-support").DecoderFactory()
+    told: dict[str, Any] = {}
+    with (recorded / "topics_0.mcap").open("rb") as stream:
+        for schema, channel, message in make_reader(stream).iter_messages():
+            if channel.topic not in told:
+                told[channel.topic] = factory.decoder_for(channel.message_encoding, schema)(message.data)
+    assert set(told) >= TOPICS
+    assert len(told["/joint_states"].position) == 12 and "<robot" in told["/robot_description"].data
+    assert told["/imu/data"].header.frame_id and abs(told["/imu/data"].linear_acceleration.z) < 50.0
+
+
+@pytest.mark.parametrize("name", ["", "topics_0.mcap"])
+def test_rosbag2_itself_reads_the_bag(recorded: Path, name: str) -> None:
+    """The folder by its metadata.yaml, as ``ros2 bag`` opens it, and the file alone."""
+    rosbag2 = pytest.importorskip("rosbag2_py", reason="rosbag2_py comes with a ROS 2 installation, not with PyPI")
+    reader = rosbag2.SequentialReader()
+    storage = rosbag2.StorageOptions(uri=str(recorded / name), storage_id="mcap")
+    reader.open(storage, rosbag2.ConverterOptions("cdr", "cdr"))
+    kinds = {topic.name: topic.type for topic in reader.get_all_topics_and_types()}
+    assert set(kinds) >= TOPICS and kinds["/joint_states"] == "sensor_msgs/msg/JointState"
+    seen: dict[str, list[Any]] = {}
+    while reader.has_next():
+        topic, data, stamp_ns = reader.read_next()
+        seen.setdefault(topic, []).append((stamp_ns, data))
+    stamps = [stamp for stamp, _ in seen["/joint_command"]]
+    assert stamps == sorted(stamps) and len(stamps) > 100
+    with (recorded / "topics_0.mcap").open("rb") as stream:
+        ours = [raw.data for _, _, raw in make_reader(stream).iter_messages(topics=["/joint_command"])]
+    assert [bytes(data) for _, data in seen["/joint_command"]] == ours
+    message = deserialize_message(seen["/joint_states"][-1][1], JointState)
+    assert len(message.position) == 12
+    if not name:
+        information = rosbag2.Info().read_metadata(str(recorded), "mcap")
+        assert information.message_count == sum(map(len, seen.values()))
+
+
 def test_a_recording_says_what_it_was_made_of(recorded: Path) -> None:
     facts = json.loads((recorded / "run.json").read_text())
     assert facts["recording"]["recording_error"] == "" and facts["recording"]["messages_dropped"] == 0

@@ -68,6 +68,9 @@ def test_ticks_pacing_and_evaluation(tmp_path: Path, capsys: pytest.CaptureFixtu
     found = bench(tmp_path, capsys, "tick", "pacing", "offline")
     values = found["_about"]["values"]
     assert found["tick"]["n"] >= 500 and found["tick_paced"]["n"] >= 100
+    for half in ("policy_half", "robot_half"):
+        assert found[f"{half}_plain"]["n"] == found[f"{half}_recorded"]["n"] >= 70
+        assert 0.0 < found[f"{half}_plain"]["p50_us"] < found[f"{half}_recorded"]["p50_us"] < 5_000.0
     assert 0.0 < found["tick"]["p50_us"] < 2 * 60.0
     assert found["tick"]["p50_us"] < found["tick_paced"]["p50_us"] < 5 * 400.0
     assert values["offline_real_time_factor"]["value"] > 5.0
@@ -87,6 +90,10 @@ def test_through_ros_until_the_policy_dies(tmp_path: Path, capsys: pytest.Captur
     # A command is useful until the next one is due; what is slower than that is not this pipeline at work.
     assert found["state_to_command"]["n"] > 50 and 0.0 < found["state_to_command"]["p50_us"] < 20_000.0
     assert 0.0 < found["taken_to_tick"]["p50_us"] < found["stamp_to_tick"]["p50_us"]
+    for name in ("state_to_command", "taken_to_tick", "cycle_wake"):
+        assert found[f"{name}_recorded"]["n"] > 50 and found[name]["n"] > 50, "with a recording and without"
+    used = {name for name in found["_about"]["values"] if name.endswith("_recorded")}
+    assert used == {f"cpu_{name}_node_recorded" for name in ("recorder", "robot", "policy")}
     assert found["policy_killed_to_landing"]["n"] == 2
     assert 0.0 < found["policy_killed_to_landing"]["max_us"] < LANDING_US
 

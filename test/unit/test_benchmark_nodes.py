@@ -261,6 +261,58 @@ def test_a_robot_that_lands_before_the_first_sample_is_no_failure(played: Any) -
     assert set(report.failures) == {"wake_500hz", "wake_500hz_loaded", "wake_500hz_no_fifo"}
 
 
+class Recording(Played):
+    """A stack that records, with two samples in its span and one before."""
+
+    def __init__(self, scratch: Path, recording: Path) -> None:
+        super().__init__(scratch)
+        assert recording.parent == scratch and scratch.is_dir()
+        self.children: dict[str, Any] = {}
+
+    def samples(self) -> dict[str, list[tuple[int, int]]]:
+        return {name: [(1, 9), *((at, 2000) for at in self.at * 2)] for name in groups.THROUGH_ROS}
+
+
+def test_what_a_recording_costs_the_nodes_stands_beside_what_they_take_without(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    used = iter([{"recorder_node": 1.0}, {"recorder_node": 1.5}])
+    monkeypatch.setattr(groups, "Stack", Recording)
+    monkeypatch.setattr(groups, "cpu_of", lambda children: next(used))
+    monkeypatch.setattr(Recording, "at", [])
+    report = Report()
+    groups._recorded(report, Settings(tmp_path, 1.0, 1, 1))
+    assert not report.failures and "state_to_command_recorded" in report.durations
+    assert {numbers["n"] for numbers in report.durations.values()} == {2} and "cycle_wake_recorded" in report.durations
+    assert report.values["cpu_recorder_node_recorded"][0] > 0.0 and "tripped" not in str(report.notes)
+
+
+def test_a_robot_that_lands_while_it_is_recorded_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Lands(Recording):
+        def walk(self) -> None:
+            self.trips = {1}
+
+    monkeypatch.setattr(groups, "Stack", Lands)
+    monkeypatch.setattr(groups, "cpu_of", lambda children: {})
+    report = Report()
+    groups._recorded(report, Settings(tmp_path, 1.0, 1, 1))
+    assert report.notes["cycle_wake_recorded"].startswith("tripped: why")
+
+
+def test_nodes_that_do_not_run_with_a_recording_leave_the_other_figures(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fails(self: Played) -> None:
+        raise RobotError("it lies")
+
+    monkeypatch.setattr(groups, "Stack", Recording)
+    monkeypatch.setattr(Recording, "walk", fails)
+    report = Report()
+    groups._recorded(report, Settings(tmp_path, 1.0, 1, 1))
+    assert set(report.failures) == {f"{name}_recorded" for name in groups.THROUGH_ROS.values()}
+    assert report.failures["cycle_wake_recorded"] == "not measured: it lies"
+
+
 def test_a_factor_is_simulated_over_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
     told = iter([(100, 10.0), (500, 12.0)])
     used = iter([{"robot_node": 1.0}, {"robot_node": 1.5}])

@@ -12,9 +12,10 @@ import pytest
 
 pytest.importorskip("mujoco")
 
+from robot_policies.control.recording.journal import POLICY, ROBOT, Journal
 from robot_policies.exceptions import RobotError
 from robot_policies.types import Mode, owned
-from sim2real.benchmark import tick_child
+from sim2real.benchmark import recorded_tick, tick_child
 from sim2real.benchmark.figures import percentiles
 from sim2real.benchmark.walk import Walk, record, take
 
@@ -80,6 +81,32 @@ def test_recording_is_measured_on_every_step(walk: Walk, monkeypatch: pytest.Mon
     monkeypatch.setattr(tick_child, "PERIOD_NS", 1_000_000)
     samples = tick_child.recording(walk, TICKS)["recording_paced"]
     assert len(samples) == TICKS and 5_000 < min(samples) < 5_000_000
+
+
+def test_both_halves_are_measured_with_a_recording_and_without(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded_tick, "PERIOD_NS", 1_000_000)
+    noted: dict[str, int] = {}
+    close = Journal.close
+
+    def closed(journal: Journal) -> None:
+        close(journal)
+        noted[journal._channel.topic] = journal.values()["steps_recorded"]
+
+    monkeypatch.setattr(Journal, "close", closed)
+    samples = recorded_tick.recorded(walk, TICKS)
+    names = {f"{half}_half_{kind}" for half in ("policy", "robot") for kind in ("plain", "recorded")}
+    assert set(samples) == names and {len(values) for values in samples.values()} == {TICKS // 2}
+    assert noted[POLICY] > TICKS // 2 and noted[ROBOT] > walk.start + TICKS // 2 * walk.decimation
+    for half in ("policy", "robot"):
+        assert np.median(samples[f"{half}_half_recorded"]) > np.median(samples[f"{half}_half_plain"]) > 5_000
+
+
+def test_a_half_that_commands_something_else_is_an_error(walk: Walk) -> None:
+    spoiled = list(walk.ticks)
+    pos = owned(spoiled[1].command.joint_pos + 1e-12)
+    spoiled[1] = dataclasses.replace(spoiled[1], command=dataclasses.replace(spoiled[1].command, joint_pos=pos))
+    with pytest.raises(RobotError, match="tick 1 of the walk.*other targets"):
+        recorded_tick.recorded(dataclasses.replace(walk, ticks=tuple(spoiled)), 4)
 
 
 def test_the_child_writes_what_it_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

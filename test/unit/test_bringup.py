@@ -105,10 +105,10 @@ def test_values_are_typed_as_their_default() -> None:
 
 
 def test_an_argument_that_the_file_does_not_have_is_told() -> None:
-    with pytest.raises(ResourceError, match=r"\$\{robt\}; found no such argument; valid: robot"):
+    with pytest.raises(ResourceError, match=r"\$\{robt\}; found no such argument; valid: recording, robot"):
         small({"robot": "${robt}"}, robot="go2").resolve({})
     for condition in ("camra", "!camra"):
-        with pytest.raises(ResourceError, match=f"when: {condition}; found no such argument; valid: camera"):
+        with pytest.raises(ResourceError, match=f"when: {condition}; found no such argument; valid: camera, recording"):
             small(when=(condition,), camera=True).resolve({})
 
 

@@ -316,7 +316,7 @@ class Landing:
         self._node = SimpleNamespace(
             get_logger=lambda: SimpleNamespace(error=lambda text: None, info=lambda text: None)
         )
-        self._journal = None
+        self._recordings = ()
         self._lost_ns: int | None = None
         self._stop = SimpleNamespace(requested=False)
 

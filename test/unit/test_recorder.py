@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -13,10 +14,12 @@ pytest.importorskip("rclpy")
 
 from helpers.node_process import Probe, command, free_domain, run_to_end, running, stop
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from sensor_msgs.msg import Imu
 from std_msgs.msg import String
 
 from robot_policies.control.recording.read import read_bag
 from robot_policies.nodes.bag_metadata import metadata, offered
+from robot_policies.nodes.known_topics import KNOWN
 from robot_policies.nodes.message_definitions import definition
 from robot_policies.nodes.recorder_node import _common, _message_class
 from robot_policies.nodes.runtime import LATCHED, RELIABLE
@@ -85,6 +88,38 @@ def test_it_records_its_namespace_and_latched_messages_from_before(tmp_path: Pat
     assert found.missing == [] and not any(topic.startswith("/r2") for topic in found.topics)
     assert b"from before" in next(iter(found.of("/r1/early"))).data
     assert "/r1/early" in (tmp_path / "run" / "metadata.yaml").read_text()
+
+
+def test_it_listens_before_a_topic_is_offered_and_anew_where_it_is_offered_in_another_way(tmp_path: Path) -> None:
+    domain, run = free_domain(), tmp_path / "run"
+    best = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+    with Probe(domain) as probe, running(command(MODULE, f"record:={run}", "robot:=go2"), domain) as process:
+        node = probe.node
+        for topic in KNOWN:
+            name = node.resolve_topic_name(topic)
+            assert probe.until(lambda name=name: node.get_subscriptions_info_by_topic(name), 60.0), topic
+        moved = node.create_publisher(Imu, "imu/data", best)
+        node.create_publisher(String, "joint_states", RELIABLE)
+        mode = node.create_publisher(String, "robot_mode", LATCHED)
+        mode.publish(String(data="the first"))
+        assert probe.until(moved.get_subscription_count, 20.0)
+        moved.publish(Imu())
+        bag = run / "topics_0.mcap"
+        assert probe.until(lambda: {"/imu/data", "/robot_mode"} <= set(read_bag(bag).topics), 20.0)
+        mode.publish(String(data="the second"))
+        assert probe.until(lambda: len(list(read_bag(bag).of("/robot_mode"))) == 2, 20.0)
+        assert stop(process) == 0
+        assert process.stderr is not None
+        assert "/joint_states: types sensor_msgs/msg/JointState, std_msgs/msg/String" in process.stderr.read()
+    assert b"the first" in next(iter(read_bag(bag).of("/robot_mode"))).data
+    told = yaml.safe_load((run / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    qos = {t["topic_metadata"]["name"]: t["topic_metadata"]["offered_qos_profiles"] for t in _topics(told)}
+    assert "reliability: 2" in qos["/imu/data"] and "durability: 1" in qos["/robot_mode"]
+    assert not {"/joint_states", "/joint_command"} & set(qos), "what cannot be recorded, and what nobody offered"
+
+
+def _topics(information: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(information["topics_with_message_count"])
 
 
 def test_without_a_folder_it_says_so() -> None:

@@ -16,6 +16,7 @@ from robot_policies.control.recording.folder import forget_old, keep_facts, new_
 from robot_policies.control.recording.subjects import read_facts
 from robot_policies.exceptions import RecordingError, ResourceError
 from robot_policies.nodes.bringup import Bringup, load_bringup
+from robot_policies.nodes.recording_place import recording_folder
 
 SIM = load_bringup("sim")
 
@@ -33,37 +34,33 @@ def old(name: str, size: int = 10) -> Path:
     return folder
 
 
-def arguments(**given: Any) -> argparse.Namespace:
-    return argparse.Namespace(**{"record": None, "no_record": False, **given})
-
-
-def folder_of(given: dict[str, Any], bringup: Bringup = SIM, **chosen: Any) -> Path | None:
-    return run.recording_folder(arguments(**chosen), bringup, given, {**bringup.arguments, **given})
+def folder_of(bringup: Bringup = SIM, **given: Any) -> str:
+    return recording_folder(bringup, given, print)
 
 
 def test_a_run_is_recorded_in_the_users_data_folder(tmp_path: Path) -> None:
-    given: dict[str, Any] = {}
-    folder = folder_of(given)
-    assert folder is not None and folder.parent == recordings() == tmp_path / "data" / "robot_policies" / "runs"
-    assert given["record"] == str(folder) and "go2_walk" in folder.name
-    assert json.loads((folder / "arguments.json").read_text())["robot"] == "go2"
+    folder = Path(folder_of())
+    assert folder.parent == recordings() == tmp_path / "data" / "robot_policies" / "runs"
+    assert folder.name.endswith(f"-go2_walk-{os.getpid()}")
+    told = json.loads((folder / "arguments.json").read_text())
+    assert told["robot"] == "go2" and told["record"] is True
 
 
 def test_or_where_it_is_asked_for_or_not_at_all(tmp_path: Path) -> None:
-    folder = folder_of({}, record=tmp_path / "here")
-    assert folder is not None and folder.parent == tmp_path / "here" and not recordings().exists()
-    given: dict[str, Any] = {}
-    assert folder_of(given, no_record=True) is None and given == {}
-    assert folder_of({"record": "/somewhere"}) == Path("/somewhere")
-    with pytest.raises(ResourceError, match="--no-record"):
-        folder_of({}, record=tmp_path, no_record=True)
+    folder = Path(folder_of(record_folder=str(tmp_path / "here")))
+    assert folder.parent == tmp_path / "here" and not recordings().exists()
+    assert folder_of(record="false") == folder_of(record=False, record_folder=str(tmp_path)) == ""
+    with pytest.raises(ResourceError, match="record; found /somewhere; valid: true, false"):
+        folder_of(record="/somewhere")
 
 
-def test_a_bringup_that_knows_no_recording_runs_without(tmp_path: Path) -> None:
-    small = Bringup(description="small", arguments={"policy": "p"}, processes=())
-    assert folder_of({}, small) is None
-    with pytest.raises(ResourceError, match="--record"):
-        folder_of({}, small, record=tmp_path)
+def test_two_robots_of_one_launch_file_have_two_folders() -> None:
+    names = [Path(folder_of(namespace=name)).name.split("-", 2)[2] for name in ("/fleet/r1", "/fleet/r2")]
+    assert names == [f"fleet_{robot}-go2_walk-{os.getpid()}" for robot in ("r1", "r2")]
+
+
+def test_a_bringup_that_knows_no_recording_runs_without() -> None:
+    assert folder_of(Bringup(description="small", arguments={"policy": "p"}, processes=())) == ""
 
 
 def test_a_place_that_cannot_be_written_is_an_error_only_where_it_was_asked_for(
@@ -72,21 +69,36 @@ def test_a_place_that_cannot_be_written_is_an_error_only_where_it_was_asked_for(
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(RecordingError, match="no recording"):
-        folder_of({}, record=file)
+        folder_of(record_folder=str(file))
     monkeypatch.setenv("XDG_DATA_HOME", str(file))
-    given: dict[str, Any] = {}
-    assert folder_of(given) is None and given == {} and "no recording" in capsys.readouterr().err
+    assert folder_of() == "" and "no recording" in capsys.readouterr().out
+
+
+def options(*words: str, bringup: Bringup = SIM) -> dict[str, Any]:
+    parser = argparse.ArgumentParser()
+    run.add_arguments(parser)
+    return run.given_arguments(parser.parse_args(list(words)), bringup)
+
+
+def test_the_command_line_says_where_and_whether() -> None:
+    assert options("--record", "/there")["record_folder"] == "/there" and "record" not in options()
+    assert options("--no-record")["record"] is False
+    small = Bringup(description="small", arguments={"policy": "p"}, processes=())
+    assert options("--no-record", bringup=small) == {}
+    with pytest.raises(ResourceError, match="--record; found --no-record too"):
+        options("--record", "/there", "--no-record")
 
 
 @pytest.mark.parametrize("name", ["sim", "unitree", "unitree_legged", "hil", "policy"])
-def test_every_bringup_can_record_and_ends_its_recorder_last(name: str) -> None:
+def test_every_bringup_records_unless_told_not_to_and_ends_its_recorder_last(name: str) -> None:
     bringup = load_bringup(name)
-    assert bringup.arguments["record"] == ""
+    assert bringup.arguments["record"] is True and bringup.arguments["record_folder"] == ""
     assert "recorder_node" not in [process.name for process in bringup.resolve({})]
-    processes = bringup.resolve({"record": "/there"})
+    processes = bringup.resolve({}, "/there")
     assert processes[0].executable == "recorder_node" and not processes[0].required
-    told = {process.executable: process.parameters.get("record") for process in processes}
-    assert told["recorder_node"] == told["policy_node"] == "/there" == told.get("robot_node", "/there")
+    for folder, resolved in (("/there", processes), ("", bringup.resolve({}))):
+        told = {process.executable: process.parameters.get("record") for process in resolved}
+        assert told["policy_node"] == folder == told.get("robot_node", folder) == told.get("recorder_node", folder)
 
 
 def test_the_oldest_recordings_go_by_number_and_by_size() -> None:

@@ -9,16 +9,22 @@ from cyclonedds.core import DDSException
 from unitree_sdk2py.idl.unitree_go.msg.dds_ import LowCmd_, LowState_
 
 from robot_policies.exceptions import RobotError
+from robot_policies.robots.unitree_wire import definitions
 from robot_policies.robots.unitree_wire.control import Control
 from robot_policies.robots.unitree_wire.dds import Link, Payload
 from robot_policies.robots.unitree_wire.hardware import Places
 from robot_policies.robots.unitree_wire.rivals import Rivals
+from robot_policies.robots.wire_log import WireLog
 
 STATE_TOPIC, COMMAND_TOPIC, MIRROR_TOPIC = "rt/lowstate", "rt/lowcmd", "rt/lowcmd_mirror"
 
 
 class RobotLink:
-    """One robot on one interface. In a dry run it only listens, and writes the mirror."""
+    """One robot on one interface. In a dry run it only listens, and writes the mirror.
+
+    Attributes:
+        log: every state that was taken, whole or torn, and every command that was written.
+    """
 
     def __init__(self, options: Any, places: Places) -> None:
         """Open the topics that ``options`` (``UnitreeOptions``) name. Raises ``RobotError``."""
@@ -26,6 +32,7 @@ class RobotLink:
         self._dds = Link(options.interface, options.domain, options.multicast, peers)
         self.where = self._dds.where
         self._armed = options.armed
+        self.log, self._out = WireLog(), definitions.COMMAND if self._armed else definitions.MIRROR
         self._states = self._dds.reader(STATE_TOPIC, LowState_)
         commands = self._dds.reader(COMMAND_TOPIC, LowCmd_, foreign=True)
         self._rivals = Rivals(self._dds, commands, places.hardware.allowed_writers)
@@ -49,7 +56,10 @@ class RobotLink:
 
     def states(self) -> list[bytes]:
         """Return the payloads that have come."""
-        return [sample.data for sample in self._states.take()]
+        payloads = [sample.data for sample in self._states.take()]
+        for payload in payloads:
+            self.log.note(definitions.STATE, payload)
+        return payloads
 
     def send(self, payload: bytes) -> None:
         """Write a command. Raises ``RobotError`` where DDS does not take it."""
@@ -57,6 +67,7 @@ class RobotLink:
             self._commands.write(Payload(payload))
         except DDSException as error:
             raise RobotError(f"DDS: writing a command: {error.msg}") from error
+        self.log.note(self._out, payload)
 
     @property
     def taken(self) -> bool:
