@@ -13,12 +13,13 @@ from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
-from std_srvs.srv import SetBool
+from std_srvs.srv import SetBool, Trigger
 
 from robot_policies.exceptions import RobotError, expected
 from robot_policies.nodes.bench_operator import ANSWER_LIMIT, START_LIMIT, VELOCITY_PERIOD, BenchOperator
 from robot_policies.nodes.runtime import LATCHED, RELIABLE
 
+INSIST = 10.0  # [s] for what the nodes refuse for a moment
 FOUND = 0.7  # [s] for a new publisher to be found by those that read it, on a busy machine
 
 
@@ -44,10 +45,40 @@ class FaultOperator(BenchOperator):
         self.wait(lambda: bool(self.robot.get("cycles")), START_LIMIT, "a running robot node")
         self.wait(lambda: not self.robot.get("hardware", {}).get("taking_control"), limit, "control of the robot")
 
-    def arm(self) -> None:
-        """Arm: damping."""
-        self.call(self._arm, SetBool.Request(data=True))
-        self.wait(lambda: self.mode == "damping", ANSWER_LIMIT, "damping")
+    def stand_up(self) -> None:
+        """Stand up, from disarmed, after a landing, or from a policy. Raises ``RobotError`` where that fails."""
+        if self.mode == "disarmed":
+            self._insist(lambda: self.call(self._arm, SetBool.Request(data=True)))
+        elif self.mode.startswith("landing"):
+            self._insist(lambda: self.call(self._triggers["reset"], Trigger.Request()))
+        self._insist(lambda: self.call(self._triggers["stand"], Trigger.Request()))
+        told = self.told["/robot_node"]  # what is told after the next two was not known before
+        self.wait(lambda: self.told["/robot_node"] > told + 1 and self.robot.get("ready") is True, START_LIMIT,
+                  "the robot to stand")  # fmt: skip
+
+    def activate_again(self) -> None:
+        """Activate, though the policy node may not have heard yet that it lost its lease. Raises ``RobotError``."""
+        self._insist(lambda: self.activate(configured=True))
+
+    def _insist(self, ask: Callable[[], None]) -> None:
+        """Ask until it is granted: on a busy machine a state may be too old for a moment.
+
+        Raises:
+            RobotError: the last refusal, after ``INSIST``.
+        """
+        end = time.monotonic() + INSIST
+        while True:
+            try:
+                ask()
+                return
+            except RobotError:
+                if time.monotonic() > end:
+                    raise
+                self.watch(0.2)
+
+    def trips(self) -> list[dict[str, Any]]:
+        """Return the trips that the robot node has told, oldest first."""
+        return list(self.robot.get("trips", []))
 
     def configure(self) -> None:
         """Configure the policy node, and leave its publisher the time to be found."""

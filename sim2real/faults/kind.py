@@ -11,7 +11,7 @@ from robot_policies.safety.limits import SECOND, SafetyLimits
 if TYPE_CHECKING:
     from sim2real.faults.scene import Scene
 
-MODES = ("damping", "stand", "active")
+MODES = ("stand", "active")
 BACKENDS = ("mujoco", "wire")
 TOLERATE, DEGRADE, LAND = "tolerate", "degrade", "land"
 # Returns the monotonic time [s] at which the fault really began, None for the moment before the call.
@@ -52,6 +52,7 @@ class Kind:
         onset: ``tilt`` where the fault counts from when the witness saw the base lean too far.
         allows: limits that the fault itself breaks, by the first word of the witness.
         seconds: that the run is watched after the fault.
+        last: what it leaves is no start for another run: the processes are started anew.
     """
 
     name: str
@@ -62,8 +63,9 @@ class Kind:
     age: str = ""
     onset: str = ""
     allows: tuple[str, ...] = ()
-    seconds: float = 3.0
+    seconds: float = 1.5
     setup: Setup = field(default_factory=Setup)
+    last: bool = False
 
 
 def everywhere(expected: str) -> dict[str, str]:

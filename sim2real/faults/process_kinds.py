@@ -60,7 +60,9 @@ def _slow(process: str, stopped: float, running: float) -> Inject:
 
 
 def _fill(scene: Scene) -> None:
-    with (scene.folder / "disk" / "filler").open("wb", buffering=0) as file:
+    filler = scene.folder / "disk" / "filler"
+    scene.at_end(filler.unlink)
+    with filler.open("wb", buffering=0) as file:
         try:
             while file.write(bytes(4096)):
                 pass
@@ -75,6 +77,7 @@ KINDS = (
         "the watchdog lives in the robot process; one that does not command is not missed",
         _kill(POLICY),
         age="command_age",
+        last=True,
     ),
     Kind(
         "policy_stopped",
@@ -82,6 +85,7 @@ KINDS = (
         "a process that hangs commands nothing",
         _stop(POLICY),
         age="command_age",
+        last=True,
     ),
     Kind(
         "policy_paused",
@@ -120,6 +124,7 @@ KINDS = (
         _kill(ROBOT),
         backends=("wire",),
         age="state_gap",
+        last=True,
     ),
     Kind(
         "disk_full",

@@ -38,10 +38,10 @@ STATES = (
     _kind(
         "clock_forward",
         LAND,
-        "the robot's clock jumps by 1 s: no age is true",
-        _fault("clock_jump", milliseconds=1000),
+        "the robot's clock jumps by 0.5 s: no age is true",
+        _fault("clock_jump", milliseconds=500),
     ),
-    _kind("clock_back", LAND, "the same, backwards", _fault("clock_jump", milliseconds=-1000), backends=SIM),
+    _kind("clock_back", LAND, "the same, backwards", _fault("clock_jump", milliseconds=-500), backends=SIM),
     _kind("encoder_slips", LAND, "a calf 3 rad from where it was",
           _fault("joint_jump", motor=CALF, radians=-3.0), age="joint_pos", allows=("joint_pos", "joint_vel")),
     _kind("joint_speed_wrong", LAND, "80 rad/s measured, nothing turns so fast",
@@ -62,8 +62,8 @@ BODY = (
          seconds=5.0),
 )  # fmt: skip
 ON_THE_WIRE = (
-    _kind("ticks_back", LAND, "the robot's ticks jump back by 1 s: none of them is newer for that long",
-          _fault("clock_jump", milliseconds=-1000), backends=WIRE, age="state_gap"),
+    _kind("ticks_back", LAND, "the robot's ticks jump back by 0.5 s: none of them is newer for that long",
+          _fault("clock_jump", milliseconds=-500), backends=WIRE, age="state_gap"),
     _kind("state_doubled", TOLERATE, "each state twice: the second is no new one", _fault("duplicate"), backends=WIRE),
     _kind("state_one_doubled", TOLERATE, "a doubled message", _fault("duplicate", count=1), backends=WIRE),
     _kind("state_reordered", TOLERATE, "pairs change places: the older of the two is dropped",
@@ -82,6 +82,7 @@ ON_THE_WIRE = (
           backends=WIRE),
     _kind("battery_empty", LAND, "3 % left", _fault("battery", percent=3), backends=WIRE, age="battery", seconds=10.0),
     _kind("rival_controller", LAND, "the built-in controller is selected again, and commands a second later",
-          _robot("mode", name="mcf"), backends=WIRE, allows=("joint_vel", "joint_pos"), onset="rival"),
+          _robot("mode", name="mcf"), backends=WIRE, allows=("joint_vel", "joint_pos"), onset="rival", seconds=3.0,
+          last=True),
 )  # fmt: skip
 KINDS = (*STATES, *BODY, *ON_THE_WIRE)
