@@ -28,6 +28,7 @@ class FaultOperator(BenchOperator):
 
     Attributes:
         modes: (monotonic time [s], mode) as they were heard, oldest first.
+        policies: the same of the policy that commands.
         velocity: forward velocity that is commanded [m/s], None for none.
     """
 
@@ -35,10 +36,12 @@ class FaultOperator(BenchOperator):
         """Connect."""
         super().__init__(domain, self._beat)
         self.modes: list[tuple[float, str]] = []
+        self.policies: list[tuple[float, str]] = []
         self.velocity: float | None = None
         self._next_velocity = 0.0
         self._rogue: dict[str, Any] = {}
         self._node.create_subscription(String, "robot_mode", self._mode, LATCHED)
+        self._node.create_subscription(String, "commanding_policy", self._commands, LATCHED)
 
     def take_control(self, limit: float) -> None:
         """Wait until the robot can be armed: on the wire, its built-in controller is released first."""
@@ -97,6 +100,15 @@ class FaultOperator(BenchOperator):
         """The newest mode."""
         return self.modes[-1][1] if self.modes else ""
 
+    @property
+    def commanding(self) -> str:
+        """The policy that commands."""
+        return self.policies[-1][1] if self.policies else ""
+
+    def hand_over(self, after: float, policy: str) -> tuple[float, str] | None:
+        """Return when after ``after`` (monotonic [s]) first another than ``policy`` was heard to command, and which."""
+        return next(((at, name) for at, name in self.policies if at > after and name != policy), None)
+
     def send_command(self, profile: str, position: float, count: int = 12) -> None:
         """Publish a joint command that nobody asked for."""
         out = self._publisher("joint_command", JointState)
@@ -146,6 +158,9 @@ class FaultOperator(BenchOperator):
         if self.velocity is not None and math.isfinite(self.velocity) and now >= self._next_velocity:
             self._next_velocity = now + VELOCITY_PERIOD
             self.send_velocity(self.velocity)
+
+    def _commands(self, message: String) -> None:
+        self.policies.append((time.monotonic(), message.data))
 
     def _mode(self, message: String) -> None:
         self.modes.append((time.monotonic(), message.data))

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from sim2real.faults import message_kinds, policy_kinds, process_kinds, robot_kinds
+from sim2real.faults import camera_kinds, message_kinds, policy_kinds, process_kinds, robot_kinds
 from sim2real.faults.kind import DEGRADE, LAND, Kind, Setup
 
-KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (*process_kinds.KINDS, *robot_kinds.KINDS, *message_kinds.KINDS, *policy_kinds.KINDS)
-}
-BUDGET_MS = 100.0  # from the fault, after its configured age, to the landing
+MODULES = (process_kinds, robot_kinds, message_kinds, camera_kinds, policy_kinds)
+KINDS: dict[str, Kind] = {kind.name: kind for module in MODULES for kind in module.KINDS}
 
 
 @dataclass(frozen=True)
@@ -110,8 +108,8 @@ def make_row(
         control: whether the run without the fault was clean.
     """
     expected = cell.kind.expected[cell.mode]
-    if expected == LAND:
-        right = detected is not None and detected <= BUDGET_MS
+    if expected == LAND or cell.kind.hands_over:
+        right = detected is not None and detected <= cell.kind.budget_ms
         if safe and not right:
             note = "; ".join(filter(None, (note, "not detected" if detected is None else "too late")))
     else:

@@ -49,9 +49,9 @@ def run_parts(waiting: Sequence[Part], scratch: Path, jobs: int, tell: Tell, run
                 at_work[part.number] = process, list(part.cells)
             yield from _next(at_work, out, tell)
     finally:
-        for process, _ in at_work.values():
-            process.terminate()
-            process.join()
+        for left_over, _ in at_work.values():
+            left_over.terminate()
+            left_over.join()
 
 
 def _next(at_work: dict[int, tuple[BaseProcess, list[Cell]]], out: Any, tell: Tell) -> Iterator[Row]:

@@ -18,11 +18,13 @@ FROZEN = 0.5  # [s] that the robot node is stopped, five times what a state may 
 BRIEF = 0.03  # [s], within every age
 
 
-def _kill(process: str) -> Inject:
+def kill(process: str) -> Inject:
+    """Kill ``process``, as a crash does."""
     return lambda scene: os.kill(scene.pid(process), signal.SIGKILL)
 
 
-def _stop(process: str) -> Inject:
+def stop(process: str) -> Inject:
+    """Stop ``process``, as one that hangs."""
     return lambda scene: os.kill(scene.pid(process), signal.SIGSTOP)
 
 
@@ -75,7 +77,7 @@ KINDS = (
         "policy_killed",
         walking(LAND),
         "the watchdog lives in the robot process; one that does not command is not missed",
-        _kill(POLICY),
+        kill(POLICY),
         age="command_age",
         last=True,
     ),
@@ -83,7 +85,7 @@ KINDS = (
         "policy_stopped",
         walking(LAND),
         "a process that hangs commands nothing",
-        _stop(POLICY),
+        stop(POLICY),
         age="command_age",
         last=True,
     ),
@@ -121,7 +123,7 @@ KINDS = (
         "robot_killed",
         everywhere(LAND),
         "nobody commands the motors: the robot's own firmware brakes them after 0.1 s",
-        _kill(ROBOT),
+        kill(ROBOT),
         backends=("wire",),
         age="state_gap",
         last=True,

@@ -19,7 +19,7 @@ from robot_policies.nodes.bringup import Process, load_bringup
 from robot_policies.nodes.processes import set_discovery_defaults
 from sim2real.benchmark.children import Child, running
 from sim2real.door import free_port
-from sim2real.faults.kind import Setup
+from sim2real.faults.kind import BLIND, SEES, Setup
 from sim2real.faults.network import Cable
 from sim2real.firmware.client import SideDoor
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 POLICY, ROBOT = "go2_walk", "go2"
 SPEED = 0.5  # [m/s] that it walks
+CAMERA = "depth_camera_node"
 NODES = {name: f"robot_policies.nodes.{name}" for name in ("robot_node", "policy_node")}
-TOPICS = {"command": "joint_command", "state": "joint_states"}
+NODES[CAMERA] = f"sim2real.bridges.{CAMERA}"
+TOPICS = {"command": "joint_command", "state": "joint_states", "image": "depth/image_rect"}
 CONTROL = 40.0  # [s] for the robot to be laid down and its built-in controller released, on a busy machine
 DISK = "1m"
 
@@ -121,6 +123,8 @@ class Scene:
             operator.activate_again()
             self.active_at = next(at for at, name in reversed(operator.modes) if name == "active")
         operator.velocity = SPEED if mode == "active" else None
+        if self.setup.sees:
+            operator.wait(lambda: operator.commanding == SEES, CONTROL, f"{SEES} to command")
         operator.watch((1.0 if fresh else 0.3) + 0.037 * self.seed)  # another moment of the stride for each seed
         if operator.mode != mode:
             found = f"{operator.mode}: {operator.robot.get('message')}"
@@ -172,6 +176,7 @@ class Scene:
             "backend": "mujoco_faults",
             "seed": self.seed,
             "headless": True,
+            **({"companion": BLIND, "camera": True} if self.setup.sees else {}),
         }
         processes = load_bringup("sim").resolve(given)
         robot = next(process for process in processes if process.name == "robot_node")
@@ -197,8 +202,9 @@ class Scene:
     def _relay(self) -> None:
         topic, port = TOPICS[self.setup.relay], free_port()
         ways = (topic, f"relayed/{topic}")
-        source, target = ways if self.setup.relay == "state" else ways[::-1]
-        parameters = (f"source:={source}", f"target:={target}", f"control:={port}")
+        source, target = ways[::-1] if self.setup.relay == "command" else ways
+        kind = "Image" if self.setup.sees else "JointState"
+        parameters = (f"source:={source}", f"target:={target}", f"control:={port}", f"kind:={kind}")
         options = [word for each in parameters for word in ("-p", each)]
         self._start("relay", ["-m", "sim2real.bridges.fault_relay", "--ros-args", *options])
         self._doors["relay"] = SideDoor(port)

@@ -11,7 +11,7 @@ from robot_policies.exceptions import RobotError, RobotPoliciesError
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
 from sim2real.faults.campaign import Cell, Part, Row, add_note, make_row
-from sim2real.faults.kind import Kind, age_s
+from sim2real.faults.kind import SEES, Kind, age_s
 from sim2real.faults.network import why_not
 from sim2real.faults.policy_kinds import failing_bundle
 from sim2real.faults.scene import POLICY, ROBOT, Scene
@@ -120,13 +120,16 @@ class Session:
         try:
             scene = self._ready(mode)
             seen = _run(scene, mode, kind)
-            if kind is None or not kind.last:
-                scene.restore()
-                return seen
         except BaseException:
             self.close()
             raise
-        self.close()
+        if kind is not None and kind.last:
+            self.close()
+            return seen
+        try:
+            scene.restore()
+        except RobotError:  # a process that has ended by itself: the next run begins anew, and this one is judged
+            self.close()
         return seen
 
     def _ready(self, mode: str) -> Scene:
@@ -143,7 +146,7 @@ class Session:
         self._starts += 1
         cell, number = self._part.cells[0], self._part.number
         folder, failure = self._scratch / f"part{number:03d}", cell.kind.setup.bundle
-        policy = POLICY
+        policy = SEES if cell.kind.setup.sees else POLICY
         if failure:
             bundle = folder / failure
             policy = str(bundle if bundle.exists() else failing_bundle(bundle, failure))
@@ -161,6 +164,9 @@ def _run(scene: Scene, mode: str, kind: Kind | None) -> Seen:
     operator.watch(0.1)
     samples: list[Sample] = list(read_samples(scene.log, offset))
     heard = _landing(scene, begun)
+    by_whom = operator.hand_over(begun, SEES) if heard is None and kind is not None and kind.setup.sees else None
+    if by_whom is not None:
+        return Observed(mode, fault_at, by_whom[0], "", end_at), samples, f"policy: {by_whom[1]} commands"
     by = ", ".join(dict.fromkeys(str(trip["name"]) for trip in operator.trips() if trip not in before))
     if heard is None and (braked := first(samples, fault_at, "nobody")) is not None:
         return Observed(mode, fault_at, braked, "firmware", end_at), samples, "firmware"

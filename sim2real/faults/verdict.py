@@ -94,16 +94,28 @@ def unsafe(samples: Sequence[Sample], seen: Observed, allows: Sequence[str] = ()
 def _not_landed(after: Sequence[Sample], seen: Observed) -> str:
     begun = seen.fault_at if seen.landed_at is None else seen.landed_at
     if seen.landing == "damping" and any(
-        sample["stiffness_max"] > 0.0 for sample in after if time_of(sample) > begun + GAIN_TIME + SAMPLE_S
+        _asked(sample) > 0.0 for sample in after if time_of(sample) > begun + GAIN_TIME + SAMPLE_S
     ):
         return "stiff while it should be damping"
     settled = SETTLED[seen.landing]
+    if _rival(after[-1]):  # whose motion it is then
+        return ""
     late = [sample["joint_vel_max"] for sample in after if time_of(sample) > begun + settled]
     if late:
         return f"joints at {max(late):.2f} rad/s after {settled:g} s" if max(late) > REST else ""
     if seen.landing in ("damping", "firmware") and rests(after, begun, time_of(after[-1])):
         return ""
     return f"neither at rest nor watched until {settled:g} s after the landing began"
+
+
+def _rival(sample: Sample) -> bool:
+    """Return whether somebody else moves the motors, too or alone."""
+    return sample.get("driven_by") in ("both", "built_in")
+
+
+def _asked(sample: Sample) -> float:
+    """Return the stiffness in force; where a rival moves the motors, that of our own newest command."""
+    return float(sample["asked_stiffness_max" if _rival(sample) else "stiffness_max"])
 
 
 def _not_up(after: Sequence[Sample], mode: str) -> str:

@@ -131,14 +131,20 @@ def test_what_went_wrong_while_the_machine_stood_still_is_run_once_more(
 class Stage:
     """A scene that counts: what was reached and restored, and what was started and ended."""
 
-    def __init__(self, refuse: int = 0) -> None:
-        self.refuse, self.told = refuse, list[str]()
+    def __init__(self, refuse: int = 0, gone: int = 0) -> None:
+        self.refuse, self.gone, self.told = refuse, gone, list[str]()
 
     def start(self) -> Any:
         self.told.append("start")
-        stage = SimpleNamespace(reach=self._reach, restore=lambda: self.told.append("restore"))
+        stage = SimpleNamespace(reach=self._reach, restore=self._restore)
         stage.__exit__ = lambda *words: self.told.append("end")
         return stage
+
+    def _restore(self) -> None:
+        if self.gone:
+            self.gone -= 1
+            raise RobotError("a process has ended")
+        self.told.append("restore")
 
     def _reach(self, mode: str) -> None:
         if self.refuse:
@@ -167,6 +173,16 @@ def test_after_what_breaks_the_processes_are_started_anew(monkeypatch: pytest.Mo
     asked = part("policy_killed", "policy_stopped", mode="stand")
     _, told = staged(monkeypatch, tmp_path, Stage(), asked)
     assert told == ["start", "stand", "restore", "stand", "end", "start", "stand", "end"]
+
+
+def test_a_run_after_which_a_process_is_gone_is_judged_and_the_next_begins_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stage = Stage(gone=2)  # the control run's restore, and that of the first fault
+    asked = part("robot_paused", "policy_paused")
+    told, seen = staged(monkeypatch, tmp_path, stage, asked)
+    assert [row.ok for row in told] == [True, True]
+    assert seen == ["start", "active", "end", "start", "active", "end", "start", "active", "restore", "end"]
 
 
 @pytest.mark.parametrize(("refusals", "ok", "note"), [(1, True, ""), (4, False, "control: too busy")])

@@ -12,8 +12,8 @@ from helpers.checkout import ROOT
 
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
-from sim2real.faults.campaign import BUDGET_MS, KINDS, Cell, Row, as_json, in_order, make_row, parts, plan
-from sim2real.faults.kind import DEGRADE, LAND, MODES, TOLERATE, age_s
+from sim2real.faults.campaign import KINDS, Cell, Row, as_json, in_order, make_row, parts, plan
+from sim2real.faults.kind import BUDGET_MS, DEGRADE, LAND, MODES, TOLERATE, age_s
 from sim2real.faults.page import table
 from sim2real.faults.verdict import SETTLED, Observed, first, read_samples, rests, unsafe
 
@@ -67,6 +67,13 @@ def test_a_robot_rests_when_no_joint_has_moved_for_half_a_second() -> None:
     assert rests(still, 10.0, 10.98) and not rests(still, 10.6, 10.98)
     assert not rests(samples((9.0, 10.6, UP), (10.6, 11.0, DOWN)), 10.0, 10.98)
     assert not rests([], 10.0, 10.98)
+
+
+def test_where_a_rival_moves_the_motors_our_own_command_is_judged() -> None:
+    fight = {**UP, "driven_by": "both", "asked_stiffness_max": 0.0}
+    assert unsafe(samples((9.0, 10.1, UP), (10.1, 13.0, fight)), LANDED) == ""
+    stiff = {**fight, "asked_stiffness_max": 30.0}
+    assert "stiff" in unsafe(samples((9.0, 10.1, UP), (10.1, 13.0, stiff)), LANDED)
 
 
 def test_a_robot_in_damping_may_not_become_stiff() -> None:
