@@ -50,14 +50,20 @@ class FaultOperator(BenchOperator):
 
     def stand_up(self) -> None:
         """Stand up, from disarmed, after a landing, or from a policy. Raises ``RobotError`` where that fails."""
+        self._insist(self._stand_once)
+
+    def _stand_once(self) -> None:
         if self.mode == "disarmed":
-            self._insist(lambda: self.call(self._arm, SetBool.Request(data=True)))
+            self.call(self._arm, SetBool.Request(data=True))
         elif self.mode.startswith("landing"):
-            self._insist(lambda: self.call(self._triggers["reset"], Trigger.Request()))
-        self._insist(lambda: self.call(self._triggers["stand"], Trigger.Request()))
+            self.call(self._triggers["reset"], Trigger.Request())
+        self.call(self._triggers["stand"], Trigger.Request())
+        self.wait(lambda: self.mode == "stand", ANSWER_LIMIT, "mode stand")
         told = self.told["/robot_node"]  # what is told after the next two was not known before
-        self.wait(lambda: self.told["/robot_node"] > told + 1 and self.robot.get("ready") is True, START_LIMIT,
-                  "the robot to stand")  # fmt: skip
+        self.wait(lambda: self.mode != "stand" or (self.told["/robot_node"] > told + 1 and self.robot["ready"] is True),
+                  START_LIMIT, "the robot to stand")  # fmt: skip
+        if self.mode != "stand":
+            raise RobotError(expected("the robot to stand", self.robot.get("message"), "a machine with time to spare"))
 
     def activate_again(self) -> None:
         """Activate, though the policy node may not have heard yet that it lost its lease. Raises ``RobotError``."""

@@ -215,6 +215,16 @@ def test_the_robot_gets_its_door_and_the_policy_its_relay(tmp_path: Path) -> Non
         stage.refused("the lease", True)
 
 
+def test_a_policy_that_sees_has_a_camera_a_blind_one_and_the_relay_between(tmp_path: Path) -> None:
+    stage = Scene("mujoco", Setup(relay="image"), 0, tmp_path, "go2_parkour")
+    made = {process.name: process for process in stage._simulated()}
+    assert {"robot_node", "policy_node", "depth_camera_node"} <= set(made)
+    assert made["policy_node"].parameters["companion"] == "go2_walk"
+    assert stage._remapped(made["policy_node"]) == ["-r", "depth/image_rect:=relayed/depth/image_rect"]
+    plain = {process.name for process in Scene("mujoco", Setup(), 0, tmp_path)._simulated()}
+    assert "depth_camera_node" not in plain
+
+
 def test_scenes_of_two_parts_are_on_domains_of_their_own(tmp_path: Path) -> None:
     one, other = (Scene("wire", Setup(), 0, tmp_path, number=number) for number in (4, 5))
     assert (one._domain, one._wire_domain) != (other._domain, other._wire_domain)

@@ -168,6 +168,36 @@ def test_what_is_wrong_in_a_message(name: str, broken: Any) -> None:
     assert faults.take(sound, 0.0) == [sound]
 
 
+def image(number: int) -> Any:
+    """Four pixels of 32FC1, all ``number`` metres away."""
+    return SimpleNamespace(encoding="32FC1", data=np.full(4, number, np.float32).tobytes(), stamp=number)
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("image_holes", lambda m: not np.frombuffer(m.data, np.float32).any()),
+        ("image_nan", lambda m: np.isnan(np.frombuffer(m.data, np.float32)).all()),
+        ("image_short", lambda m: len(m.data) == 8),
+        ("image_encoding", lambda m: m.encoding != "32FC1"),
+    ],
+)
+def test_what_is_wrong_in_an_image(name: str, broken: Any) -> None:
+    faults, sound = MessageFaults(), image(1)
+    faults.start({"name": name})
+    assert broken(faults.take(sound, 0.0)[0])
+    assert not broken(sound), "the sender's own message stays"
+
+
+@pytest.mark.parametrize(("name", "pixels"), [("still", [1, 1, 1, 1]), ("torn", [2, 2, 1, 1])])
+def test_an_image_that_is_still_or_torn_keeps_its_stamp(name: str, pixels: list[int]) -> None:
+    faults = MessageFaults()
+    faults.start({"name": name})
+    faults.take(image(1), 0.0)
+    (out,) = faults.take(image(2), 0.03)
+    assert (np.frombuffer(out.data, np.float32).tolist(), out.stamp) == (pixels, 2)
+
+
 def test_every_fault_of_a_message_has_a_name_and_others_are_refused() -> None:
     assert set(NAMES) == set(FLOW) | set(CHANGES)
     with pytest.raises(InputError, match="found melted; valid: lost"):

@@ -13,7 +13,7 @@ from helpers.checkout import ROOT
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
 from sim2real.faults.campaign import KINDS, Cell, Row, as_json, in_order, make_row, parts, plan
-from sim2real.faults.kind import BUDGET_MS, DEGRADE, LAND, MODES, TOLERATE, age_s
+from sim2real.faults.kind import BUDGET_MS, DEGRADE, LAND, MODES, TOLERATE, age_s, image_age
 from sim2real.faults.page import table
 from sim2real.faults.verdict import SETTLED, Observed, first, read_samples, rests, unsafe
 
@@ -135,6 +135,16 @@ def test_what_degrades_may_land_and_must_be_safe() -> None:
     assert make_row(cell("policy_stuck"), "tilt", 900.0, "damping", "", True, True).ok
     assert make_row(cell("policy_stuck"), "", None, "", "", True, True).ok
     assert not make_row(cell("policy_stuck"), "", None, "", "", False, True).ok
+
+
+def test_a_policy_that_sees_hands_over_within_250_ms_of_the_fault() -> None:
+    budget = KINDS["image_lost"].budget_ms
+    assert budget == 250.0 - 1000.0 * image_age()
+    assert make_row(cell("image_lost"), "policy", budget, "", "", True, True).ok
+    late = make_row(cell("image_lost"), "policy", budget + 1.0, "", "", True, True)
+    assert (late.ok, late.note) == (False, "too late")
+    assert not make_row(cell("image_lost"), "", None, "", "", True, True).ok, "it went on, blind"
+    assert make_row(cell("image_reordered"), "", None, "", "", True, True).ok
 
 
 def test_the_json_has_the_keys_that_readers_expect() -> None:
