@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 
 from sim2real.faults import camera_kinds, message_kinds, policy_kinds, process_kinds, robot_kinds
-from sim2real.faults.kind import DEGRADE, LAND, Kind, Setup
+from sim2real.faults.kind import BACKENDS, DEGRADE, LAND, Kind, Setup
 
 MODULES = (process_kinds, robot_kinds, message_kinds, camera_kinds, policy_kinds)
 KINDS: dict[str, Kind] = {kind.name: kind for module in MODULES for kind in module.KINDS}
@@ -81,16 +82,20 @@ def plan(backends: Sequence[str], only: Sequence[str], modes: Sequence[str], see
 
 
 def parts(cells: Iterable[Cell]) -> list[Part]:
-    """Return ``cells`` in parts of one backend, seed and set-up, the long parts first.
+    """Return ``cells`` in parts of one backend, seed and set-up.
 
-    In a part, what leaves nothing to go on with comes last, and modes side by side.
+    Long parts come first, and those of the wire, which need most of a core, take turns with the simulator's. In a part,
+    what leaves nothing to go on with comes last, and modes side by side.
     """
     together: dict[tuple[str, int, Setup], list[Cell]] = {}
     for cell in cells:
         together.setdefault((cell.backend, cell.seed, cell.kind.setup), []).append(cell)
-    ordered = [tuple(sorted(each, key=lambda cell: (cell.kind.last, cell.mode != "stand"))) for each in
-               sorted(together.values(), key=len, reverse=True)]  # fmt: skip
-    return [Part(number, each) for number, each in enumerate(ordered)]
+    for each in together.values():
+        each.sort(key=lambda cell: (cell.kind.last, cell.mode != "stand"))
+    long_first = sorted(together.values(), key=len, reverse=True)
+    of_one = [[each for each in long_first if each[0].backend == backend] for backend in BACKENDS]
+    in_turn = [each for turn in zip_longest(*of_one) for each in turn if each is not None]
+    return [Part(number, tuple(each)) for number, each in enumerate(in_turn)]
 
 
 def make_row(

@@ -239,6 +239,10 @@ def test_the_simulated_robot_takes_requests_as_the_peer_does() -> None:
     assert robot.read(lambda due: None).stamp_ns - before.stamp_ns == 4 * 5 * MS
     assert robot._door.answer(b'{"do": "tilt", "roll": 1.4}')["ok"]
     assert math.acos(1 - 2 * (robot.ground_truth().quat_wxyz[1] ** 2)) > 1.0
+    assert robot._door.answer(b'{"do": "place"}')["ok"]
+    assert abs(robot.ground_truth().quat_wxyz[0]) > 0.99
+    robot.read(lambda due: None)
+    assert np.abs(robot.ground_truth().base_lin_vel).max() < 0.2
     assert not robot._door.answer(b'{"do": "hold_joint", "motor": 12}')["ok"]
     assert robot._door.answer(b'{"do": "hold_joint", "motor": 2, "limit": "lower"}')["ok"]
     for _ in range(100):

@@ -13,7 +13,7 @@ from helpers.checkout import ROOT
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.safety.limits import load_safety
 from sim2real.faults.campaign import KINDS, Cell, Row, as_json, in_order, make_row, parts, plan
-from sim2real.faults.kind import BUDGET_MS, DEGRADE, LAND, MODES, TOLERATE, age_s, image_age
+from sim2real.faults.kind import BACKENDS, BUDGET_MS, DEGRADE, LAND, MODES, TOLERATE, age_s, image_age
 from sim2real.faults.page import table
 from sim2real.faults.verdict import SETTLED, Observed, first, read_samples, rests, unsafe
 
@@ -175,7 +175,10 @@ def test_parts_are_of_one_backend_seed_and_set_up_and_end_with_what_breaks() -> 
     made = parts(cells)
     assert sorted(map(str, (cell for part in made for cell in part.cells))) == sorted(map(str, cells))
     assert [part.number for part in made] == list(range(len(made)))
-    assert [len(part.cells) for part in made] == sorted((len(part.cells) for part in made), reverse=True)
+    for backend in BACKENDS:
+        sizes = [len(part.cells) for part in made if part.cells[0].backend == backend]
+        assert sizes == sorted(sizes, reverse=True)
+    assert [part.cells[0].backend for part in made[:4]] == ["mujoco", "wire"] * 2
     for part in made:
         assert len({(cell.backend, cell.seed, cell.kind.setup) for cell in part.cells}) == 1
         broken = [cell.kind.last for cell in part.cells]
