@@ -61,7 +61,7 @@ class Session:
     def _row(self, cell: Cell) -> Row:
         """Run a cell; once more where it went wrong while the machine stood still."""
         row, stall = self._timed(cell)
-        if row.ok or stall <= STALL:
+        if row.ok or not row.control_clean or stall <= STALL:
             return row
         self.close()
         self._controls.pop(cell.mode, None)
@@ -74,14 +74,15 @@ class Session:
     def _timed(self, cell: Cell) -> tuple[Row, float]:
         control = self._control(cell.mode)
         self._stalls.begin()
+        if control:  # what a fault does would prove nothing
+            return make_row(cell, "", None, "", f"no run: control: {control}"), 0.0
         try:
             seen, samples, by = self._observe(cell.mode, cell.kind)
         except (RobotPoliciesError, OSError) as error:
-            return make_row(cell, "", None, "", f"no run: {error}", control=not control), self._stalls.worst
+            return make_row(cell, "", None, "", f"no run: {error}", control=True), self._stalls.worst
         detected = None if seen.landed_at is None else self._detected_ms(cell, seen, samples)
         danger = unsafe(samples, seen, cell.kind.allows)
-        note = "; ".join(filter(None, (danger, control and f"control: {control}")))
-        row = make_row(cell, by, detected, seen.landing, note, safe=not danger, control=not control)
+        row = make_row(cell, by, detected, seen.landing, danger, safe=not danger, control=True)
         return row, self._stalls.worst
 
     def _detected_ms(self, cell: Cell, seen: Observed, samples: Sequence[Sample]) -> float:
@@ -93,12 +94,15 @@ class Session:
         return (seen.landed_at - since - age) * 1000.0
 
     def _control(self, mode: str) -> str:
-        """Return what went wrong in the run without a fault, "" for nothing; where something did, it is run again."""
-        for _ in range(2):
+        """Return what went wrong in the run without a fault, "" for nothing.
+
+        It is made once for a mode; where something went wrong, once more, and again for each later run.
+        """
+        for _ in range(1 if self._controls.get(mode) else 2):
             if self._controls.get(mode) == "":
                 return ""
             try:
-                seen, samples, by = self._observe(mode, None)
+                seen, samples, by = self._once(mode, None)
                 self._controls[mode] = by or unsafe(samples, seen)
             except (RobotPoliciesError, OSError) as error:
                 self._controls[mode] = str(error)
@@ -106,8 +110,8 @@ class Session:
                 self.close()
         return self._controls[mode]
 
-    def _observe(self, mode: str, kind: Kind | None) -> Seen:
-        """Make a run, without a fault where ``kind`` is None.
+    def _observe(self, mode: str, kind: Kind) -> Seen:
+        """Make a run with a fault.
 
         A robot that did not get into its mode is tried once more on a new start: nothing was tested yet.
         """
@@ -117,6 +121,7 @@ class Session:
             return self._once(mode, kind)
 
     def _once(self, mode: str, kind: Kind | None) -> Seen:
+        """Make a run, without a fault where ``kind`` is None."""
         try:
             scene = self._ready(mode)
             seen = _run(scene, mode, kind)
