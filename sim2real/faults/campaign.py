@@ -81,8 +81,8 @@ def plan(backends: Sequence[str], only: Sequence[str], modes: Sequence[str], see
     ]
 
 
-def parts(cells: Iterable[Cell]) -> list[Part]:
-    """Return ``cells`` in parts of one backend, seed and set-up.
+def parts(cells: Iterable[Cell], first: int = 0) -> list[Part]:
+    """Return ``cells`` in parts of one backend, seed and set-up, numbered from ``first`` on.
 
     Long parts come first, and those of the wire, which need most of a core, take turns with the simulator's. In a part,
     what leaves nothing to go on with comes last, and modes side by side.
@@ -95,7 +95,7 @@ def parts(cells: Iterable[Cell]) -> list[Part]:
     long_first = sorted(together.values(), key=len, reverse=True)
     of_one = [[each for each in long_first if each[0].backend == backend] for backend in BACKENDS]
     in_turn = [each for turn in zip_longest(*of_one) for each in turn if each is not None]
-    return [Part(number, tuple(each)) for number, each in enumerate(in_turn)]
+    return [Part(number, tuple(each)) for number, each in enumerate(in_turn, first)]
 
 
 def make_row(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
 import sys
 import tempfile
 import time
@@ -61,14 +62,14 @@ def main(args: argparse.Namespace) -> int:
 def _run(cells: Sequence[Cell], args: argparse.Namespace) -> list[Row]:
     """Run the cells, and write what there is after every row."""
     rows: list[Row] = []
-    begun = time.monotonic()
+    begun, first = time.monotonic(), secrets.randbelow(100)  # so that two campaigns of one machine do not meet
 
     def tell(cell: Cell) -> None:
         at = f"{(time.monotonic() - begun) / 60.0:.1f} min"
         _say(f"[{len(rows)} of {len(cells)} done, {at}] {cell.name} {cell.mode} {cell.seed} {cell.backend}")
 
     with tempfile.TemporaryDirectory(prefix="robot_policies_faults_") as scratch:
-        for row in run_parts(parts(cells), Path(scratch), args.jobs, tell):
+        for row in run_parts(parts(cells, first), Path(scratch), args.jobs, tell):
             rows = in_order([*rows, row])
             if args.json is not None:
                 args.json.write_text(json.dumps(as_json(rows), indent=1) + "\n", encoding="utf-8")

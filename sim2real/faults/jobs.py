@@ -11,6 +11,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from sim2real.benchmark.children import end_with_parent
 from sim2real.faults.campaign import Cell, Part, Row, make_row
 from sim2real.faults.session import Session
 
@@ -21,13 +22,19 @@ Run = Callable[[Part, Path, Any], None]
 
 def run_part(part: Part, scratch: Path, out: Any) -> None:
     """Run one part; put (number, cell that begins or row that is done) into the queue ``out``."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # so that what was set up is taken down
     session = Session(part, scratch)
     try:
         for row in session.rows(lambda cell: out.put((part.number, cell))):
             out.put((part.number, row))
     finally:
         session.close()
+
+
+def _work(run: Run, part: Part, scratch: Path, out: Any) -> None:
+    """Be the process of one part. Ended, or left alone, it takes down what it has set up."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    end_with_parent()
+    run(part, scratch, out)
 
 
 def run_parts(waiting: Sequence[Part], scratch: Path, jobs: int, tell: Tell, run: Run = run_part) -> Iterator[Row]:
@@ -44,7 +51,7 @@ def run_parts(waiting: Sequence[Part], scratch: Path, jobs: int, tell: Tell, run
         while left or at_work:
             while left and len(at_work) < jobs:
                 part = left.pop()
-                process = context.Process(target=run, args=(part, scratch, out))
+                process = context.Process(target=_work, args=(run, part, scratch, out))
                 process.start()
                 at_work[part.number] = process, list(part.cells)
             yield from _next(at_work, out, tell)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from sim2real.faults.campaign import Part, make_row
 
 CODE = 3
+
+
+def waits(part: Part, scratch: Path, out: Any) -> None:
+    """Write the id of the process, and at its end that it could take down what was there."""
+    (scratch / "pid").write_text(str(os.getpid()))
+    try:
+        time.sleep(300.0)
+    finally:
+        (scratch / "over").touch()
 
 
 def told_of(part: Part, scratch: Path, out: Any) -> None:

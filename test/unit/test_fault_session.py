@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers.checkout import ROOT
 from helpers.fault_part import CODE, told_of
 
 from robot_policies.exceptions import RobotError
@@ -211,6 +215,30 @@ def test_a_machine_that_stands_still_is_seen() -> None:
         assert stalls.worst == 0.0
         time.sleep(0.1)
         assert 0.0 < stalls.worst < 5.0
+
+
+def test_a_part_ends_in_order_when_its_campaign_is_killed(tmp_path: Path) -> None:
+    code = "\n".join([
+        "import sys; from pathlib import Path; from helpers.fault_part import waits; from sim2real.faults import jobs",
+        "from sim2real.faults.campaign import Cell, Part",
+        "if __name__ == '__main__':",
+        "    part = Part(0, (Cell('tilt', 'stand', 0, 'mujoco'),))",
+        "    list(jobs.run_parts([part], Path(sys.argv[1]), 1, print, waits))",
+    ])  # fmt: skip
+    (tmp_path / "campaign.py").write_text(code)
+    path = os.pathsep.join((str(ROOT), str(ROOT / "test")))
+    line = [sys.executable, str(tmp_path / "campaign.py"), str(tmp_path)]
+    with subprocess.Popen(line, env={**os.environ, "PYTHONPATH": path}) as campaign:
+        assert _soon(lambda: (tmp_path / "pid").exists())
+        campaign.kill()
+    assert _soon(lambda: (tmp_path / "over").exists())
+
+
+def _soon(done: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 60.0
+    while not done() and time.monotonic() < end:
+        time.sleep(0.05)
+    return done()
 
 
 def test_parts_run_in_processes_and_one_that_dies_leaves_its_rows(tmp_path: Path) -> None:

@@ -175,6 +175,7 @@ def test_parts_are_of_one_backend_seed_and_set_up_and_end_with_what_breaks() -> 
     made = parts(cells)
     assert sorted(map(str, (cell for part in made for cell in part.cells))) == sorted(map(str, cells))
     assert [part.number for part in made] == list(range(len(made)))
+    assert [part.number for part in parts(cells, 7)][:2] == [7, 8]
     for backend in BACKENDS:
         sizes = [len(part.cells) for part in made if part.cells[0].backend == backend]
         assert sizes == sorted(sizes, reverse=True)
