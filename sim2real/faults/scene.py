@@ -116,7 +116,7 @@ class Scene:
             self._configured = True
         fresh = operator.mode != mode or bool(self.setup.bundle)  # a failing policy counts from its activation
         if fresh and operator.mode != "stand":
-            if operator.mode.startswith("landing"):
+            if operator.mode.startswith("landing") and "robot" in self._doors:  # none leads into another namespace
                 self.ask_robot("place")
             operator.stand_up()
         if fresh and mode == "active":
