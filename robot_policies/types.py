@@ -68,6 +68,7 @@ class RobotHealth:
     battery: Battery | None = None
     remote: Remote | None = None
     rival: str = ""  # who else commands the motors, or may; "" for nobody
+    motor_error: Array | None = None  # (n,) error code of each motor as the robot tells it, 0 for none
 
 
 @dataclass(frozen=True, slots=True)

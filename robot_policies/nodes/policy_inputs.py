@@ -6,6 +6,7 @@ do not depend on when a message happened to arrive.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
@@ -97,6 +98,10 @@ class PolicyTopics:
         if value.stamp_ns - now_ns > AHEAD_NS:
             ahead = f"{(value.stamp_ns - now_ns) * 1e-9:.3f} s ahead"
             self._refuse(expected("cmd_vel: a stamp on the robot's clock", ahead, "at most 5 s ahead, or 0"))
+        elif not math.isfinite(value.lin_vel_x + value.lin_vel_y + value.ang_vel_z):
+            # Anybody may publish here: the policy's own check would take it for an error of the policy, and land.
+            asked = (value.lin_vel_x, value.lin_vel_y, value.ang_vel_z)
+            self._refuse(expected("cmd_vel: finite numbers", asked, "m/s and rad/s"))
         else:
             self.velocity.put(value)
 

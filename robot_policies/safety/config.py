@@ -97,6 +97,7 @@ class Health:
 
     motor_temperature: Sustained  # [deg C]
     motor_lost: MotorLost
+    motor_error: Optional[Positive]  # [s] of an error code of a motor; null: codes are told, and trip nothing
     battery: Charge
 
 

@@ -19,6 +19,7 @@ class HealthCheck:
         self._names, self._limits = limits.joint_names, limits.health
         known = limits.health
         self._hot = Sustained(0 if known is None else known.motor_temperature_ns)
+        self._broken = Sustained(0 if known is None else known.motor_error_ns)
         self._flat = Sustained(0 if known is None else known.battery_ns)
         self._lost: deque[tuple[int, Array]] = deque()  # stamp, packets lost until then; over the last window
 
@@ -30,6 +31,7 @@ class HealthCheck:
         if self._limits is not None:
             faults += self._temperature(health.motor_temperature, self._limits, stamp_ns)
             faults += self._packets(health.motor_lost, self._limits, stamp_ns)
+            faults += self._errors(health.motor_error, stamp_ns)
             charge = 1.0 if health.battery is None else health.battery.charge
             if self._flat(not charge >= self._limits.battery, stamp_ns):
                 faults.append(("battery", f"{charge:.0%} left; limit {self._limits.battery:.0%}"))
@@ -44,6 +46,13 @@ class HealthCheck:
             return []
         named = ", ".join(f"{self._names[i]} {measured[i]:.0f} deg C" for i in np.flatnonzero(hot))
         return [("motor_temperature", f"{named}; limit {limits.motor_temperature[np.flatnonzero(hot)[0]]:g}")]
+
+    def _errors(self, codes: Array | None, stamp_ns: int) -> list[Fault]:
+        wrong = np.flatnonzero(() if codes is None else codes)
+        if not self._broken(len(wrong) > 0, stamp_ns) or codes is None:
+            return []
+        named = ", ".join(f"{self._names[i]} {codes[i]:.0f}" for i in wrong)
+        return [("motor_error", f"error codes: {named}; limit 0")]
 
     def _packets(self, counts: Array | None, limits: HealthLimits, stamp_ns: int) -> list[Fault]:
         if counts is None:

@@ -32,6 +32,7 @@ TRIPS: Mapping[str, str] = {
     "policy": "the lease holder reported an error of its own, or an input that it lost",
     "rival": "somebody else commands the motors, or may",
     "motor_lost": "a motor lost too many packets in a short time",
+    "motor_error": "a motor reports an error code for too long",
     "motor_temperature": "a motor is too hot for too long",
     "battery": "the battery is nearly empty",
 }
@@ -39,7 +40,7 @@ TRIPS: Mapping[str, str] = {
 UNTRUSTWORTHY = frozenset(
     {
         *("estop", "robot", "state_invalid", "state_age", "state_gap", "clock", "tilt", "joint_pos", "joint_vel"),
-        *("state_frozen", "rival", "motor_lost"),
+        *("state_frozen", "rival", "motor_lost", "motor_error"),
     }
 )
 

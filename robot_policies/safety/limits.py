@@ -29,6 +29,7 @@ class HealthLimits:
     motor_temperature_ns: int
     motor_lost: int  # packets in motor_lost_ns
     motor_lost_ns: int
+    motor_error_ns: int
     battery: float  # charge, 0 to 1
     battery_ns: int
 
@@ -191,6 +192,7 @@ def _health(health: Health, spec: RobotSpec, where: str) -> HealthLimits:
         motor_temperature_ns=_ns(heat.duration),
         motor_lost=health.motor_lost.limit,
         motor_lost_ns=_ns(health.motor_lost.duration),
+        motor_error_ns=NEVER if health.motor_error is None else _ns(health.motor_error),
         battery=health.battery.limit,
         battery_ns=_ns(health.battery.duration),
     )

@@ -122,6 +122,11 @@ def fifo_permitted() -> bool:
 def _with_parent() -> None:
     """In the child: leave the terminal's group, and end with the parent."""
     os.setsid()
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Have this process be sent SIGTERM when the one that started it ends, however that does."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

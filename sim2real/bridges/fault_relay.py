@@ -1,4 +1,4 @@
-"""A node between two others that hands JointState messages on, and spoils them on request (``sim2real.faults``)."""
+"""A node between two others that hands messages on, and spoils them on request (``sim2real.faults``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Image, JointState
 
 from robot_policies.control import pacing
 from robot_policies.nodes.parameters import parameter
@@ -24,18 +24,19 @@ class FaultRelay(Node):
     def __init__(self) -> None:
         super().__init__("fault_relay")
         source, target = parameter(self, "source", "relayed/joint_command"), parameter(self, "target", "joint_command")
+        kind = {"JointState": JointState, "Image": Image}[parameter(self, "kind", "JointState")]
         self.faults = MessageFaults()
         self.door = Door(parameter(self, "control", 0), {"fault": self.faults.start, "clear": self._clear})
         refuse_unknown_parameters(self)
-        self._out = self.create_publisher(JointState, target, RELIABLE)
-        self.create_subscription(JointState, source, self._take, RELIABLE)
+        self._out = self.create_publisher(kind, target, RELIABLE)
+        self.create_subscription(kind, source, self._take, RELIABLE)
 
     def late(self) -> None:
         """Hand on what was held back long enough."""
         for message in self.faults.due(time.monotonic()):
             self._out.publish(message)
 
-    def _take(self, message: JointState) -> None:
+    def _take(self, message: JointState | Image) -> None:
         for each in self.faults.take(message, time.monotonic()):
             self._out.publish(each)
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Optional
 
+import yaml
+
+from robot_policies import resources
 from robot_policies.safety.limits import SECOND, SafetyLimits
 
 if TYPE_CHECKING:
     from sim2real.faults.scene import Scene
 
-MODES = ("damping", "stand", "active")
+MODES = ("stand", "active")
+SEES, BLIND = "go2_parkour", "go2_walk"  # the policies of runs with a camera
+BUDGET_MS = 100.0  # from the fault, after its configured age, to the landing
+HANDOVER_MS = 250.0  # from a fault of the camera to the last command of the policy that sees
 BACKENDS = ("mujoco", "wire")
 TOLERATE, DEGRADE, LAND = "tolerate", "degrade", "land"
 # Returns the monotonic time [s] at which the fault really began, None for the moment before the call.
@@ -23,7 +30,7 @@ class Setup:
     """What stands around the nodes. Runs of one set-up, mode, seed and backend share their control run.
 
     Attributes:
-        relay: ``command`` or ``state``: that message passes the relay.
+        relay: ``command``, ``state`` or ``image``: that message passes the relay.
         bundle: ``nan``, ``huge`` or ``stuck``: a policy that fails so after a while.
         disk: logs go to a small disk of their own (root).
         network: the peer is in a network namespace of its own (root).
@@ -33,6 +40,11 @@ class Setup:
     bundle: str = ""
     disk: bool = False
     network: bool = False
+
+    @property
+    def sees(self) -> bool:
+        """Whether a policy with a camera commands, and a blind one beside it."""
+        return self.relay == "image"
 
     @property
     def root(self) -> bool:
@@ -52,6 +64,8 @@ class Kind:
         onset: ``tilt`` where the fault counts from when the witness saw the base lean too far.
         allows: limits that the fault itself breaks, by the first word of the witness.
         seconds: that the run is watched after the fault.
+        hands_over: whether the policy that sees must stop commanding, in time.
+        last: what it leaves is no start for another run: the processes are started anew.
     """
 
     name: str
@@ -62,8 +76,15 @@ class Kind:
     age: str = ""
     onset: str = ""
     allows: tuple[str, ...] = ()
-    seconds: float = 3.0
+    seconds: float = 1.5
     setup: Setup = field(default_factory=Setup)
+    hands_over: bool = False
+    last: bool = False
+
+    @property
+    def budget_ms(self) -> float:
+        """How long after the fault and its age [ms] it must be detected."""
+        return HANDOVER_MS - image_age() * 1000.0 if self.hands_over else BUDGET_MS
 
 
 def everywhere(expected: str) -> dict[str, str]:
@@ -76,8 +97,17 @@ def walking(active: str, stand: str = TOLERATE) -> dict[str, str]:
     return {"stand": stand, "active": active}
 
 
+@cache
+def image_age() -> float:
+    """Return how old an image may be [s], as the bundle of the policy that sees states it."""
+    text = (resources.find("bundles", SEES) / "policy.yaml").read_text(encoding="utf-8")
+    return float(yaml.safe_load(text)["limits"]["inputs"]["depth"]["max_age"])
+
+
 def age_s(limits: SafetyLimits, name: str, state_rate: float) -> float:
     """Return the configured maximum age or duration [s] of the trip ``name``; 0 for ""."""
+    if name == "image_age":
+        return image_age()
     health = limits.health
     ages = {
         "": 0,
@@ -90,6 +120,7 @@ def age_s(limits: SafetyLimits, name: str, state_rate: float) -> float:
         "command_age": limits.command_age_ns,
         "clamping": round(limits.clamp_cycles / state_rate * SECOND),
         "motor_temperature": 0 if health is None else health.motor_temperature_ns,
+        "motor_error": 0 if health is None else health.motor_error_ns,
         "battery": 0 if health is None else health.battery_ns,
     }
     return ages[name] / SECOND

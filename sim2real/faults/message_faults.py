@@ -1,4 +1,4 @@
-"""What becomes of a JointState message on its way between two nodes. It knows the fields and no ROS."""
+"""What becomes of a JointState or Image message on its way between two nodes. It knows the fields and no ROS."""
 
 from __future__ import annotations
 
@@ -41,6 +41,22 @@ def _future(message: Any) -> None:
     message.header.stamp.sec += 10
 
 
+def _far(message: Any) -> None:
+    message.data = bytes(len(message.data))
+
+
+def _nothing(message: Any) -> None:
+    message.data = b"\xff" * len(message.data)  # no number, as float32
+
+
+def _few_rows(message: Any) -> None:
+    message.data = message.data[: len(message.data) // 2]
+
+
+def _encoding(message: Any) -> None:
+    message.encoding = "8UC1"
+
+
 CHANGES: dict[str, Callable[[Any], None]] = {
     "nan": _nan,
     "short": _short,
@@ -49,8 +65,12 @@ CHANGES: dict[str, Callable[[Any], None]] = {
     "profile": _profile,
     "old": _old,
     "future": _future,
+    "image_holes": _far,
+    "image_nan": _nothing,
+    "image_short": _few_rows,
+    "image_encoding": _encoding,
 }
-FLOW = ("lost", "late", "doubled", "reordered", "frozen", "torn")
+FLOW = ("lost", "late", "doubled", "reordered", "frozen", "still", "torn")
 NAMES = (*FLOW, *CHANGES)
 
 
@@ -103,10 +123,16 @@ class MessageFaults:
         if self.name == "frozen":
             self._kept = self._kept or message
             return [self._kept]
+        if self.name == "still":  # what it shows is that of the first, its stamp its own
+            self._kept = self._kept or message
+            message.data = self._kept.data
+            return [message]
         if self.name == "torn":
             before, self._kept = self._kept or message, copy.deepcopy(message)
-            half = len(message.position) // 2
-            message.position = [*message.position[:half], *before.position[half:]]
+            part = "data" if hasattr(message, "data") else "position"
+            new, old = getattr(message, part), getattr(before, part)
+            half = len(new) // 2
+            setattr(message, part, new[:half] + old[half:])
             return [message]
         if self.name == "reordered":
             before, self._kept = self._kept, message if self._kept is None else None

@@ -24,15 +24,16 @@ class Cable:
         """Name it after this process, so that two campaigns do not meet."""
         number = os.getpid() % 10000
         self.namespace, self.here, self.there = f"faults{number}", f"flt{number}a", f"flt{number}b"
+        self._subnet = f"10.231.{number % 250}"
 
     def __enter__(self) -> Cable:
         """Lay it."""
         _ip("netns", "add", self.namespace)
         _ip("link", "add", self.here, "type", "veth", "peer", "name", self.there, "netns", self.namespace)
-        _ip("addr", "add", "10.231.7.1/24", "dev", self.here)
+        _ip("addr", "add", f"{self._subnet}.1/24", "dev", self.here)
         _ip("link", "set", self.here, "up")
         inside = ("netns", "exec", self.namespace, "ip")
-        _ip(*inside, "addr", "add", "10.231.7.2/24", "dev", self.there)
+        _ip(*inside, "addr", "add", f"{self._subnet}.2/24", "dev", self.there)
         _ip(*inside, "link", "set", self.there, "up")
         _ip(*inside, "link", "set", "lo", "up")
         return self

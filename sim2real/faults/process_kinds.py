@@ -18,11 +18,13 @@ FROZEN = 0.5  # [s] that the robot node is stopped, five times what a state may 
 BRIEF = 0.03  # [s], within every age
 
 
-def _kill(process: str) -> Inject:
+def kill(process: str) -> Inject:
+    """Kill ``process``, as a crash does."""
     return lambda scene: os.kill(scene.pid(process), signal.SIGKILL)
 
 
-def _stop(process: str) -> Inject:
+def stop(process: str) -> Inject:
+    """Stop ``process``, as one that hangs."""
     return lambda scene: os.kill(scene.pid(process), signal.SIGSTOP)
 
 
@@ -60,7 +62,9 @@ def _slow(process: str, stopped: float, running: float) -> Inject:
 
 
 def _fill(scene: Scene) -> None:
-    with (scene.folder / "disk" / "filler").open("wb", buffering=0) as file:
+    filler = scene.folder / "disk" / "filler"
+    scene.at_end(filler.unlink)
+    with filler.open("wb", buffering=0) as file:
         try:
             while file.write(bytes(4096)):
                 pass
@@ -73,15 +77,17 @@ KINDS = (
         "policy_killed",
         walking(LAND),
         "the watchdog lives in the robot process; one that does not command is not missed",
-        _kill(POLICY),
+        kill(POLICY),
         age="command_age",
+        last=True,
     ),
     Kind(
         "policy_stopped",
         walking(LAND),
         "a process that hangs commands nothing",
-        _stop(POLICY),
+        stop(POLICY),
         age="command_age",
+        last=True,
     ),
     Kind(
         "policy_paused",
@@ -117,9 +123,10 @@ KINDS = (
         "robot_killed",
         everywhere(LAND),
         "nobody commands the motors: the robot's own firmware brakes them after 0.1 s",
-        _kill(ROBOT),
+        kill(ROBOT),
         backends=("wire",),
         age="state_gap",
+        last=True,
     ),
     Kind(
         "disk_full",

@@ -15,7 +15,7 @@ from robot_policies.exceptions import InputError, RobotError, expected
 from robot_policies.robot_spec import RobotSpec
 from robot_policies.robots.robot import Wait
 from robot_policies.schema import parse
-from robot_policies.types import JointCommand, RobotState
+from robot_policies.types import JointCommand, RobotState, owned
 from sim2real.door import Door, Request
 from sim2real.faults.state_faults import StateFaults
 from sim2real.faults.witness import Witness
@@ -32,9 +32,10 @@ class FaultyRobot(MujocoRobot):
         """Build the robot; listen on the UDP port ``control`` and write what it does to ``log``."""
         self._held: dict[int, float] = {}  # joints that something holds: joint -> position [rad]
         super().__init__(spec, options)
+        self._lain = owned(self._data.qpos)
         self._faults, self._witness = StateFaults(), Witness(spec, log)
         verbs = {"fault": self._fault, "clear": self._clear, "push": self._push, "tilt": self._tip}
-        self._door = Door(control, {**verbs, "hold_joint": self._hold})
+        self._door = Door(control, {**verbs, "hold_joint": self._hold, "place": self._place})
 
     def now_ns(self) -> int:
         """Return the robot's clock [ns], jumps included."""
@@ -95,6 +96,10 @@ class FaultyRobot(MujocoRobot):
         mujoco.mju_mulQuat(data.qpos[3:7], data.qpos[3:7].copy(), turn)
         data.qpos[2] += 0.35 * abs(math.sin(roll))  # clear of the ground
         mujoco.mj_step1(self.model, data)
+
+    def _place(self, request: Request) -> None:
+        self._data.qpos[:], self._data.qvel[:] = self._lain, 0.0
+        mujoco.mj_step1(self.model, self._data)
 
     def _hold(self, request: Request) -> None:
         joint = int(request["motor"])

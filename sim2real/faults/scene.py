@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from robot_policies.nodes.bringup import Process, load_bringup
 from robot_policies.nodes.processes import set_discovery_defaults
 from sim2real.benchmark.children import Child, running
 from sim2real.door import free_port
-from sim2real.faults.kind import Setup
+from sim2real.faults.kind import BLIND, SEES, Setup
 from sim2real.faults.network import Cable
 from sim2real.firmware.client import SideDoor
 
@@ -29,8 +28,10 @@ if TYPE_CHECKING:
 
 POLICY, ROBOT = "go2_walk", "go2"
 SPEED = 0.5  # [m/s] that it walks
+CAMERA = "depth_camera_node"
 NODES = {name: f"robot_policies.nodes.{name}" for name in ("robot_node", "policy_node")}
-TOPICS = {"command": "joint_command", "state": "joint_states"}
+NODES[CAMERA] = f"sim2real.bridges.{CAMERA}"
+TOPICS = {"command": "joint_command", "state": "joint_states", "image": "depth/image_rect"}
 CONTROL = 40.0  # [s] for the robot to be laid down and its built-in controller released, on a busy machine
 DISK = "1m"
 
@@ -50,13 +51,16 @@ class Scene:
     control_dt = 0.02
     speed = SPEED
 
-    def __init__(self, backend: str, setup: Setup, seed: int, folder: Path, policy: str = POLICY) -> None:
-        """Note what to start."""
+    def __init__(
+        self, backend: str, setup: Setup, seed: int, folder: Path, policy: str = POLICY, number: int = 0
+    ) -> None:
+        """Note what to start; scenes of another ``number`` (modulo 100) have other domains."""
         self.backend, self.setup, self.seed, self.folder, self._policy = backend, setup, seed, folder, policy
         self.operator: FaultOperator
         self.active_at = 0.0
         self.cable: Cable | None = None
-        self._domain = 1 + secrets.randbelow(100)
+        self._domain, self._wire_domain = 1 + number % 100, 110 + number % 100
+        self._configured = False
         self._children: dict[str, Child] = {}
         self._doors: dict[str, SideDoor] = {}
         self._exit = contextlib.ExitStack()
@@ -91,8 +95,7 @@ class Scene:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """End everything, what was stopped and what was slowed too."""
-        for end in self._ends:
-            end()
+        self._end_faults()
         for child in self._children.values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGCONT)
@@ -101,23 +104,44 @@ class Scene:
         self._exit.close()
 
     def reach(self, mode: str) -> None:
-        """Bring the robot into ``mode``. Raises RobotError with what the nodes say."""
+        """Bring the robot into ``mode``, from wherever the last fault left it. Raises RobotError with what nodes say.
+
+        One that has landed is laid down where it began, reset and stood up; the rest goes on as it is.
+        """
         operator = self.operator
-        operator.take_control(CONTROL)
-        operator.prepare_rogue()
-        if mode == "damping":
-            operator.arm()
-        else:
-            operator.stand()
-        if mode == "active":
+        if not self._configured:
+            operator.take_control(CONTROL)
+            operator.prepare_rogue()
             operator.configure()
-            operator.activate(configured=True)
+            self._configured = True
+        fresh = operator.mode != mode or bool(self.setup.bundle)  # a failing policy counts from its activation
+        if fresh and operator.mode != "stand":
+            if operator.mode.startswith("landing") and "robot" in self._doors:  # none leads into another namespace
+                self.ask_robot("place")
+            operator.stand_up()
+        if fresh and mode == "active":
+            operator.activate_again()
             self.active_at = next(at for at, name in reversed(operator.modes) if name == "active")
-            operator.velocity = SPEED
-        operator.watch(1.0 + 0.037 * self.seed)  # another moment of the stride for each seed
+        operator.velocity = SPEED if mode == "active" else None
+        if self.setup.sees:
+            operator.wait(lambda: operator.commanding == SEES, CONTROL, f"{SEES} to command")
+        operator.watch((1.0 if fresh else 0.3) + 0.037 * self.seed)  # another moment of the stride for each seed
         if operator.mode != mode:
             found = f"{operator.mode}: {operator.robot.get('message')}"
             raise RobotError(expected(f"{mode} before the fault", found, "a machine with time to spare"))
+
+    def restore(self) -> None:
+        """End the fault, so that another can be tried. Raises RobotError where a process does not answer any more."""
+        self._end_faults()
+        for child in self._children.values():
+            child.check()
+        for door in self._doors.values():
+            door.do("clear")
+
+    def _end_faults(self) -> None:
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end()
 
     def pid(self, process: str) -> int:
         """Return the id of a process."""
@@ -152,6 +176,7 @@ class Scene:
             "backend": "mujoco_faults",
             "seed": self.seed,
             "headless": True,
+            **({"companion": BLIND, "camera": True} if self.setup.sees else {}),
         }
         processes = load_bringup("sim").resolve(given)
         robot = next(process for process in processes if process.name == "robot_node")
@@ -160,7 +185,7 @@ class Scene:
         return processes
 
     def _wire(self) -> tuple[Process, ...]:
-        domain, interface = 110 + secrets.randbelow(100), "lo"
+        domain, interface = self._wire_domain, "lo"
         words = ["robot_policies.cli", "firmware", ROBOT, "--domain", str(domain), "--seed", str(self.seed)]
         line = ["-m", *words, "--log", str(self.log)]
         if self.setup.network:
@@ -177,8 +202,9 @@ class Scene:
     def _relay(self) -> None:
         topic, port = TOPICS[self.setup.relay], free_port()
         ways = (topic, f"relayed/{topic}")
-        source, target = ways if self.setup.relay == "state" else ways[::-1]
-        parameters = (f"source:={source}", f"target:={target}", f"control:={port}")
+        source, target = ways[::-1] if self.setup.relay == "command" else ways
+        kind = "Image" if self.setup.sees else "JointState"
+        parameters = (f"source:={source}", f"target:={target}", f"control:={port}", f"kind:={kind}")
         options = [word for each in parameters for word in ("-p", each)]
         self._start("relay", ["-m", "sim2real.bridges.fault_relay", "--ros-args", *options])
         self._doors["relay"] = SideDoor(port)

@@ -14,6 +14,7 @@ REST = 0.5  # [rad/s] under which a joint counts as at rest; estimate, ten times
 # [s] after which the joints must be at rest. Measured in the simulator: a robot in damping sinks for 1.1 s from the
 # stand and for 1.7 s from a walk. The way to the sit pose takes up to 1.7 s at 1.5 rad/s (config/safety) before that.
 SETTLED = {"damping": 2.5, "sit": 4.0, "hold": 1.0, "firmware": 2.5}
+RESTED = 0.5  # [s] at rest after which a landing in damping counts as over
 GAIN_TIME = 0.1  # [s] after detection, by when no stiffness is left
 SUSTAINED = {"tilt": 5, "rival": 1, "nobody": 1}  # samples; a lean counts after 0.1 s (config/safety)
 FALLEN = 0.2  # [m], height of the base of a robot that is not up any more; it stands at 0.3
@@ -38,15 +39,18 @@ class Observed:
     end_at: float
 
 
-def read_samples(path: Path) -> list[dict[str, Any]]:
-    """Return the samples of a judge's file, oldest first; the last line may be torn."""
+def read_samples(path: Path, offset: int = 0) -> list[dict[str, Any]]:
+    """Return the samples of a judge's file from byte ``offset`` on, oldest first; first and last line may be torn."""
     samples = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    with path.open("rb") as file:
+        file.seek(offset)
+        lines = file.read().decode(errors="replace").splitlines()
+    for text in lines:
         try:
             line = json.loads(text)
         except json.JSONDecodeError:
             continue
-        if line.get("kind") == "sample":
+        if isinstance(line, dict) and line.get("kind") == "sample":
             samples.append(line)
     return samples
 
@@ -54,6 +58,12 @@ def read_samples(path: Path) -> list[dict[str, Any]]:
 def time_of(sample: Sample) -> float:
     """Return when a sample was written (monotonic [s])."""
     return float(sample["monotonic_ns"]) * 1e-9
+
+
+def rests(samples: Sequence[Sample], after: float, now: float) -> bool:
+    """Return whether every joint has been at rest for ``RESTED`` until ``now``, all of it later than ``after``."""
+    shown = [sample["joint_vel_max"] for sample in samples if time_of(sample) > now - RESTED]
+    return now - RESTED > after and bool(shown) and max(shown) < REST
 
 
 def first(samples: Sequence[Sample], after: float, what: str) -> float | None:
@@ -84,14 +94,28 @@ def unsafe(samples: Sequence[Sample], seen: Observed, allows: Sequence[str] = ()
 def _not_landed(after: Sequence[Sample], seen: Observed) -> str:
     begun = seen.fault_at if seen.landed_at is None else seen.landed_at
     if seen.landing == "damping" and any(
-        sample["stiffness_max"] > 0.0 for sample in after if time_of(sample) > begun + GAIN_TIME + SAMPLE_S
+        _asked(sample) > 0.0 for sample in after if time_of(sample) > begun + GAIN_TIME + SAMPLE_S
     ):
         return "stiff while it should be damping"
-    settled = begun + SETTLED[seen.landing]
-    late = [sample["joint_vel_max"] for sample in after if time_of(sample) > settled]
-    if not late:
-        return f"not watched until {SETTLED[seen.landing]:g} s after the landing began"
-    return f"joints at {max(late):.2f} rad/s after {SETTLED[seen.landing]:g} s" if max(late) > REST else ""
+    settled = SETTLED[seen.landing]
+    if _rival(after[-1]):  # whose motion it is then
+        return ""
+    late = [sample["joint_vel_max"] for sample in after if time_of(sample) > begun + settled]
+    if late:
+        return f"joints at {max(late):.2f} rad/s after {settled:g} s" if max(late) > REST else ""
+    if seen.landing in ("damping", "firmware") and rests(after, begun, time_of(after[-1])):
+        return ""
+    return f"neither at rest nor watched until {settled:g} s after the landing began"
+
+
+def _rival(sample: Sample) -> bool:
+    """Return whether somebody else moves the motors, too or alone."""
+    return sample.get("driven_by") in ("both", "built_in")
+
+
+def _asked(sample: Sample) -> float:
+    """Return the stiffness in force; where a rival moves the motors, that of our own newest command."""
+    return float(sample["asked_stiffness_max" if _rival(sample) else "stiffness_max"])
 
 
 def _not_up(after: Sequence[Sample], mode: str) -> str:

@@ -60,6 +60,7 @@ class Body:
         self._torque: Array = np.zeros(joints)
         self.held: dict[int, float] = {}  # joints that something holds: motor -> position [rad]
         self._lay_down()
+        self._lain = owned(self.data.qpos)
 
     @property
     def joint_pos(self) -> Array:
@@ -134,6 +135,11 @@ class Body:
         mujoco.mju_mulQuat(turn, turn.copy(), half)
         mujoco.mju_mulQuat(self.data.qpos[3:7], self.data.qpos[3:7].copy(), turn)
         self.data.qpos[2] += 0.35 * (abs(math.sin(roll)) + abs(math.sin(pitch)))
+        mujoco.mj_step1(self.model, self.data)
+
+    def place(self) -> None:
+        """Lay the robot down at once where it began, at rest."""
+        self.data.qpos[:], self.data.qvel[:] = self._lain, 0.0
         mujoco.mj_step1(self.model, self.data)
 
     def hold(self, motor: int, upper: bool) -> None:

@@ -31,6 +31,7 @@ class Control(Door):
             "clear": self._clear,
             "push": self._push,
             "tilt": self._tilt,
+            "place": self._place,
             "hold_joint": self._hold,
             "release_joints": self._release,
             "remote": self._remote,
@@ -79,6 +80,10 @@ class Control(Door):
 
     def _tilt(self, request: Request) -> dict[str, Any]:
         self._board.body.tilt(_number(request.get("roll", 0.0)), _number(request.get("pitch", 0.0)))
+        return self._told(request)
+
+    def _place(self, request: Request) -> dict[str, Any]:
+        self._board.body.place()
         return self._told(request)
 
     def _hold(self, request: Request) -> dict[str, Any]:

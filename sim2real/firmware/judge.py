@@ -38,6 +38,7 @@ class Judge:
         self._fastest = self._tilt = 0.0  # since the last sample
         self._broken: set[str] = set()
         self._said: tuple[Any, ...] = ()
+        self._asked = 0.0  # the greatest stiffness of the newest command from outside
 
     def command(self, decoded: MotorCommand | Refused, writer: int) -> tuple[MotorCommand, ...]:
         """Count a command, ``taken`` or why it was not, and return it if it was; the first of each kind is an event."""
@@ -48,7 +49,10 @@ class Judge:
         self.commands[reason] += 1
         if self.commands[reason] == 1:
             self.event("first_command", reason=reason)
-        return () if isinstance(decoded, Refused) else (decoded,)
+        if isinstance(decoded, Refused):
+            return ()
+        self._asked = float(decoded.stiffness.max())
+        return (decoded,)
 
     def event(self, name: str, **values: Any) -> None:
         """Write an event now."""
@@ -89,6 +93,7 @@ class Judge:
             "joint_vel_max": round(self._fastest, 4),
             "tilt_max": round(self._tilt, 4),
             "stiffness_max": 0.0 if held is None else float(held.stiffness.max()),
+            "asked_stiffness_max": self._asked,
             "damping_max": 0.0 if held is None else float(held.damping.max()),
             "position": _rounded(truth.position),
             "lin_vel": _rounded(truth.lin_vel),

@@ -1,8 +1,9 @@
 """A depth camera in a process of its own that can be told to fail: what goes wrong goes wrong on the topic.
 
-Images are of a floor, with noise, 30 a second on the clock of the states, 60 ms old as they come out. ``camera_fault``
-(std_msgs/String) names a fault of ``FAULTS``, or is "" for none; ``camera_said`` answers with the fault and the stamp
-of the state at which the first message went out so, or did not go out.
+Images are of a floor as a Go2's own camera sees it, with noise, 30 a second on the clock of the states, ``delay`` (a
+parameter, 0.06 s) old as they come out. ``camera_fault`` (std_msgs/String) names a fault of ``FAULTS``, or is "" for
+none; ``camera_said`` answers with the fault and the stamp of the state at which the first message went out so, or did
+not go out.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from robot_policies.nodes.conversions import set_stamp, to_ns
 from robot_policies.nodes.lockstep import Horizon
 from robot_policies.nodes.runtime import LATCHED, RELIABLE, Spinner
 
-PERIOD, DELAY = 33_000_000, 60_000_000  # [ns]
+PERIOD = 33_000_000  # [ns]
 WIDTH, HEIGHT, FOCAL = 106, 60, 55.85
+ABOVE, PITCH, FAR = 0.365, 0.3927, 2.5  # [m] of the lens above the floor, [rad] that it looks down, [m] of the sky
 FAULTS = (
     *("unplugged", "same_stamp", "same_picture", "late", "early", "holes", "not_finite"),
     *("resolution", "encoding", "intrinsics"),
@@ -37,6 +39,7 @@ class FakeCamera(Node):
         self._fault, self._told = "", ""
         self._due_ns: int | None = None
         self._held: tuple[int, np.ndarray] | None = None  # stamp and picture of a frozen camera
+        self._delay_ns = round(1e9 * float(self.declare_parameter("delay", 0.06).value))
         self._image = self.create_publisher(Image, "depth/image_rect", RELIABLE)
         self._info = self.create_publisher(CameraInfo, "depth/camera_info", RELIABLE)
         self._said = self.create_publisher(String, "camera_said", LATCHED)
@@ -57,7 +60,7 @@ class FakeCamera(Node):
         self._horizon.set(self._due_ns)
 
     def _publish(self, now_ns: int) -> None:
-        fault, stamp_ns, picture = self._fault, now_ns - DELAY, self._picture()
+        fault, stamp_ns, picture = self._fault, now_ns - self._delay_ns, self._picture()
         if fault in ("same_stamp", "same_picture"):
             # What comes first under the fault is new once: the camera stops with it.
             self._held = self._held or (stamp_ns, picture)
@@ -88,7 +91,8 @@ class FakeCamera(Node):
             publisher.publish(message)
 
     def _picture(self) -> np.ndarray:
-        rows = np.linspace(1.8, 0.4, HEIGHT)[:, None] + np.zeros((HEIGHT, WIDTH))
+        down = np.sin(PITCH) + np.cos(PITCH) * (np.arange(HEIGHT) - HEIGHT / 2 + 0.5) / FOCAL
+        rows = np.minimum(ABOVE / np.maximum(down, 0.01), FAR)[:, None] + np.zeros((HEIGHT, WIDTH))
         return (rows + self._random.normal(0.0, 0.003, rows.shape)).astype(np.float32)
 
     def end(self) -> None:

@@ -47,10 +47,11 @@ TOLERANCE = 0.3
 DAMPING = 3.0
 MOTOR_HEAT, MOTOR_HEAT_TIME = 85.0, 50 * MS
 MOTOR_LOST, MOTOR_LOST_TIME = 50, 500 * MS
+MOTOR_ERROR_TIME = 50 * MS
 CHARGE, CHARGE_TIME = 0.1, 5000 * MS
 HARD = (
     *("estop", "robot", "state_invalid", "state_age", "state_gap", "clock", "tilt", "joint_pos", "joint_vel"),
-    *("state_frozen", "rival", "motor_lost"),
+    *("state_frozen", "rival", "motor_lost", "motor_error"),
 )
 SOFT_TRIPS = ("clamping", "command_age", "command_invalid", "policy", "motor_temperature", "battery")
 LANDINGS = {

@@ -124,6 +124,7 @@ def deaf(bench: Bench) -> None:
 
 RIVAL = RobotHealth(rival="commands of a stranger")
 HOT = RobotHealth(motor_temperature=kit.poisoned(owned(np.full(12, 40.0)), 4, 120.0))
+FAULTY = RobotHealth(motor_error=kit.poisoned(owned(np.zeros(12)), 4, 3.0))
 EMPTY = RobotHealth(battery=Battery(0.02, 25.0, -2.0, 30.0))
 
 # What a state, a clock, an operator or the robot itself can do in every mode.
@@ -156,6 +157,7 @@ ARMED: list[tuple[str, Cause]] = [
     ("motor_temperature", ill(HOT, kit.MOTOR_HEAT_TIME // kit.CYCLE + 1)),
     ("battery", ill(EMPTY, kit.CHARGE_TIME // kit.CYCLE + 1)),
     ("motor_lost", deaf),
+    ("motor_error", ill(FAULTY, kit.MOTOR_ERROR_TIME // kit.CYCLE + 1)),
 ]
 CASES: list[tuple[str, Cause, Mode]] = [
     *((trip, cause, mode) for trip, cause in ANYWHERE for mode in Mode),

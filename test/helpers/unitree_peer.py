@@ -80,6 +80,7 @@ class Peer:
         self.follows = False  # joints go where a command says
         self.rival_writer, self.rival_sends, self.another_kind, self.motor_12 = False, False, False, 0.0
         self.joint_pos, self.temperature, self.soc, self.lost, self.remote = [0.0, 0.67, -1.3] * 4, 35, 80, 0, [0] * 40
+        self.error = 0
         self._made: dict[str, Any] = {}
         self._late: list[tuple[float, Any]] = []
         self._started = time.monotonic()
@@ -110,6 +111,7 @@ class Peer:
             state.imu_state.gyroscope = [self._noise.gauss(0.0, 0.0025) for _ in range(3)]
         for motor, pos in zip(state.motor_state[:12], self.joint_pos, strict=True):
             motor.q, motor.mode, motor.temperature, motor.lost = pos, 1, self.temperature, self.lost
+            motor.reserve[0] = self.error
         state.motor_state[12].q = self.motor_12
         state.foot_force, state.bms_state.soc, state.power_v = [10, 11, 12, 13], self.soc, 29.5
         state.bms_state.current, state.bms_state.bq_ntc = -2500, [31, 30]

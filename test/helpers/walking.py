@@ -23,7 +23,14 @@ DEEP = QoSProfile(depth=200, reliability=QoSReliabilityPolicy.RELIABLE)
 class Walking(Stack):
     """A stack whose robot walks at ``velocity`` once ``go`` was called."""
 
-    def __init__(self, policy: Path | str, companion: Path | str, *robot_parameters: str, camera: bool = False) -> None:
+    def __init__(
+        self,
+        policy: Path | str,
+        companion: Path | str,
+        *robot_parameters: str,
+        camera: bool = False,
+        delay: float = 0.06,
+    ) -> None:
         lockstep = "use_sim_time:=true"
         super().__init__("clock:=lockstep", "speed:=2.0", lockstep, *robot_parameters)
         self.velocity = (0.5, 0.0, 0.0)
@@ -33,7 +40,7 @@ class Walking(Stack):
         with_companion = (f"companion:={companion}",) if companion else ()
         self.policy = self.start(POLICY, f"policy:={policy}", *with_companion, lockstep)
         if camera:
-            self.start("helpers.fake_camera", lockstep)
+            self.start("helpers.fake_camera", lockstep, f"delay:={delay}")
         node = self.probe.node
         node.create_subscription(JointState, "joint_command", self._command, DEEP)
         node.create_subscription(JointState, "joint_states", self._state, 10)

@@ -35,8 +35,10 @@ def rows(path: Path, *arguments: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_in_simulation_a_dead_policy_lands_and_a_stranger_is_tolerated(tmp_path: Path) -> None:
-    told = rows(tmp_path / "faults.json", "--only", "policy_killed", "stranger_sends_nan")
+def test_in_simulation_a_dead_policy_lands_and_strangers_are_tolerated(tmp_path: Path) -> None:
+    """On one start: after the fall the robot is set up again, and the policy is killed last."""
+    kinds = ("tilt", "stranger_sends_nan", "velocity_nan", "policy_killed")
+    told = rows(tmp_path / "faults.json", "--only", *kinds)
     killed, stranger = told["policy_killed"], told["stranger_sends_nan"]
     if not killed["control_clean"]:
         pytest.skip(f"the machine is too busy for real time, without a fault too: {killed}")
@@ -49,6 +51,9 @@ def test_in_simulation_a_dead_policy_lands_and_a_stranger_is_tolerated(tmp_path:
     if not stranger["control_clean"] or late:
         pytest.skip(f"the machine is too busy for real time: {stranger}")
     assert stranger["ok"], stranger
+    tilted = told["tilt"]
+    assert (tilted["landing"], tilted["safe"]) == ("damping", True) and tilted["detected_ms"] < 100.0, tilted
+    assert "policy" not in told["velocity_nan"]["detected_by"], "a velocity that is no number is not the policy's fault"
 
 
 @pytest.mark.slow

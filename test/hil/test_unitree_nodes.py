@@ -85,6 +85,7 @@ FAULTS: list[tuple[str, Any, Any, str, str]] = [  # setting of the peer, its val
     ("mode", "ai", "", "rival", "the built-in controller 'ai' was selected again"),
     ("temperature", 120, 35, "motor_temperature", "FR_hip_joint 120 deg C"),
     ("lost", 4000, 4000, "motor_lost", "FR_hip_joint: 4000 packets in 0.5 s"),
+    ("error", 3, 0, "motor_error", "error codes: FR_hip_joint 3, FR_thigh_joint 3"),
     ("soc", 4, 80, "battery", "4% left; limit 10%"),
     ("frozen", True, False, "robot", "not newer than that of the last state"),
     ("imu_frozen", True, False, "state_frozen", "the IMU repeats one reading bit for bit; limit 0.1 s"),

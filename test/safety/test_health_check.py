@@ -11,7 +11,7 @@ from helpers import safety as kit
 from helpers.safety import MS, Bench
 
 from robot_policies.safety.health_check import HealthCheck
-from robot_policies.safety.limits import load_safety
+from robot_policies.safety.limits import NEVER, load_safety
 from robot_policies.safety.state_machine import Request, StateMachine
 from robot_policies.types import Battery, Mode, RobotHealth, owned
 
@@ -29,6 +29,10 @@ def charged(value: float) -> RobotHealth:
 
 def lost(count: float, joint: int = 4) -> RobotHealth:
     return RobotHealth(motor_lost=kit.poisoned(owned(np.full(12, 1000.0)), joint, 1000.0 + count))
+
+
+def failed(code: float, joint: int = 4) -> RobotHealth:
+    return RobotHealth(motor_error=kit.poisoned(owned(np.zeros(12)), joint, code))
 
 
 def first_fault(
@@ -52,19 +56,24 @@ def test_the_limits_are_the_restated_ones() -> None:
         limits.motor_temperature_ns,
         limits.motor_lost,
         limits.motor_lost_ns,
+        limits.motor_error_ns,
         limits.battery,
         limits.battery_ns,
     ) == (
         kit.MOTOR_HEAT_TIME,
         kit.MOTOR_LOST,
         kit.MOTOR_LOST_TIME,
+        kit.MOTOR_ERROR_TIME,
         kit.CHARGE,
         kit.CHARGE_TIME,
     )
 
 
 def test_a_healthy_robot_has_no_faults() -> None:
-    everything = RobotHealth(owned(np.full(12, 85.0)), owned(np.full(12, 7.0)), Battery(0.1, 25.0, -5.0, 60.0))
+    battery = Battery(0.1, 25.0, -5.0, 60.0)
+    everything = RobotHealth(
+        owned(np.full(12, 85.0)), owned(np.full(12, 7.0)), battery, motor_error=owned(np.zeros(12))
+    )
     assert first_fault(lambda _: everything) is None
     assert first_fault(lambda _: RobotHealth()) is None
 
@@ -79,6 +88,24 @@ def test_a_hot_motor_is_a_fault_after_its_time() -> None:
 def test_one_wrong_reading_of_a_temperature_is_no_fault() -> None:
     assert first_fault(lambda now: heated(255.0 if now == 100 * MS else 40.0)) is None
     assert first_fault(lambda now: heated(255.0) if now % (40 * MS) else RobotHealth()) is None
+
+
+def test_an_error_code_is_a_fault_after_its_time() -> None:
+    assert first_fault(lambda _: failed(3.0)) == (
+        kit.MOTOR_ERROR_TIME, ("motor_error", "error codes: FL_thigh_joint 3; limit 0")
+    )  # fmt: skip
+    assert first_fault(lambda now: failed(3.0 if now % (48 * MS) else 0.0)) is None  # never for long enough
+    assert first_fault(lambda now: failed(3.0) if now % (48 * MS) else RobotHealth()) is None
+    two = RobotHealth(motor_error=kit.poisoned(failed(7.0).motor_error, 0, 1.0))  # type: ignore[arg-type]
+    found = first_fault(lambda _: two)
+    assert found is not None and found[1][1] == "error codes: FR_hip_joint 1, FL_thigh_joint 7; limit 0"
+
+
+def test_where_codes_are_something_else_they_trip_nothing() -> None:
+    limits = kit.go2_limits()
+    assert limits.health is not None
+    check = HealthCheck(kit.with_limits(health=dataclasses.replace(limits.health, motor_error_ns=NEVER)))
+    assert [check(failed(3.0), now) for now in (0, 60_000 * MS)] == [(), ()]
 
 
 def test_an_empty_battery_is_a_fault_after_its_time() -> None:
@@ -112,6 +139,7 @@ CAUSES = {
     "motor_temperature": heated(120.0),
     "battery": charged(0.02),
     "motor_lost": lost(0.0),
+    "motor_error": failed(3.0),
 }
 
 

@@ -121,6 +121,16 @@ def test_two_hundred_switches_between_a_policy_that_sees_and_its_companion(sees:
 
 
 @pytest.mark.slow
+def test_two_hundred_switches_between_go2_parkour_and_go2_walk() -> None:
+    """The shipped pair: other observations, histories and memories, and one that sees."""
+    images = camera(name="depth", delay_ns=100_000_000)
+    turns = Turns(pair(load_bundle("go2_parkour", SPEC), load_bundle("go2_walk", SPEC)), seed=5, cameras=images)
+    turns.go()
+    check(turns)
+    assert {record.command.gain_profile.split("/")[0] for record in turns.records} == {"go2_parkour", "go2_walk"}
+
+
+@pytest.mark.slow
 @pytest.mark.torch
 def test_two_hundred_switches_with_an_imported_policy(foreign_fixtures: Path, tmp_path: Path) -> None:
     """Other gains, another order of joints, another unit of the action, another history."""

@@ -23,12 +23,9 @@ import pytest
 from robot_policies.exceptions import InputError, RobotError
 from robot_policies.robot_spec import load_robot_spec
 from robot_policies.types import JointCommand, owned
-from sim2real.faults import campaign as campaigns
 from sim2real.faults import command, network, policy_kinds
-from sim2real.faults.campaign import KINDS, Campaign, Cell, Row
-from sim2real.faults.kind import Kind, Setup
-from sim2real.faults.scene import Scene
-from sim2real.faults.verdict import Observed
+from sim2real.faults.campaign import KINDS, Row
+from sim2real.faults.kind import Setup
 from sim2real.faults.witness import Witness
 
 SPEC = load_robot_spec("go2")
@@ -203,111 +200,28 @@ def test_the_witness_writes_what_the_body_does(tmp_path: Path) -> None:
     assert second["tilt_max"] == pytest.approx(math.pi / 2, abs=0.01)
 
 
-# The campaign.
+def test_a_full_disk_is_empty_again_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "disk").mkdir()
+    ends: list[Callable[[], Any]] = []
+    real = type(tmp_path).open
 
+    def full(path: Path, *words: Any, **more: Any) -> Any:
+        return real(Path("/dev/full"), *words, **more) if path.name == "filler" and ends else real(path, *words, **more)
 
-def observing(monkeypatch: pytest.MonkeyPatch, folder: Path, answer: Callable[[Kind | None], Any]) -> list[Kind | None]:
-    """Let runs come to ``answer(kind)`` without a process; return the list of those that were made."""
-    made: list[Kind | None] = []
-
-    def observe(self: Campaign, cell: Cell, kind: Kind | None) -> Any:
-        made.append(kind)
-        return answer(kind)
-
-    monkeypatch.setattr(Campaign, "_observe", observe)
-    return made
-
-
-def quiet(mode: str = "active") -> Any:
-    up = {"stiffness_max": 30.0, "joint_vel_max": 3.0, "limits": [], "position": [0, 0, 0.3], "driven_by": "commands"}
-    samples = [{**up, "monotonic_ns": 10**9 + n * 20_000_000} for n in range(100)]
-    return Observed(mode, 1.0, None, "", 3.0), samples, ""
-
-
-def test_control_runs_are_shared_and_a_bad_one_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    made = observing(monkeypatch, tmp_path, lambda kind: quiet())
-    campaign = Campaign(tmp_path)
-    cells = [Cell(KINDS[name], "active", 0, "mujoco") for name in ("robot_paused", "policy_paused", "command_doubled")]
-    rows = list(campaign.run(cells))
-    assert [row.ok for row in rows] == [True] * 3
-    assert made.count(None) == 2, "one for the plain set-up, one with the relay"
-
-    def dirty(kind: Kind | None) -> Any:
-        seen, samples, _ = quiet()
-        return (seen, samples, "tilt" if kind is None else "")
-
-    observing(monkeypatch, tmp_path, dirty)
-    (row,) = Campaign(tmp_path).run(cells[:1])
-    assert not row.ok and not row.control_clean and row.note == "control: tilt"
-
-
-def test_a_run_that_cannot_be_made_is_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def fails(kind: Kind | None) -> Any:
-        if kind is not None:
-            raise RobotError("the node has ended")
-        return quiet()
-
-    observing(monkeypatch, tmp_path, fails)
-    (row,) = Campaign(tmp_path).run([Cell(KINDS["robot_paused"], "active", 0, "mujoco")])
-    assert (row.ok, row.safe, row.note) == (False, False, "no run: the node has ended")
-
-
-def test_without_root_a_row_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    made = observing(monkeypatch, tmp_path, lambda kind: quiet())
-    monkeypatch.setattr(network.os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(campaigns, "why_not", network.why_not)
-    (row,) = Campaign(tmp_path).run([Cell(KINDS["disk_full"], "active", 0, "mujoco")])
-    assert row.note == "skipped: needs root, for network namespaces and mounts"
-    assert not made
-
-
-def test_a_tilt_counts_from_when_the_witness_saw_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def tilts(kind: Kind | None) -> Any:
-        seen, samples, _ = quiet()
-        if kind is None:
-            return seen, samples, ""
-        over = [{**s, "limits": ["tilt"]} if s["monotonic_ns"] > 1.5e9 else s for s in samples]
-        return Observed("active", 1.0, 1.65, "damping", 3.0), over, "tilt"
-
-    observing(monkeypatch, tmp_path, tilts)
-    (row,) = Campaign(tmp_path).run([Cell(KINDS["tilt"], "active", 0, "mujoco")])
-    assert row.detected_ms == pytest.approx(50.0, abs=1.0)  # seen from 1.5 s on, and 0.1 s of it is the trip's own
-
-
-@pytest.mark.parametrize(("failures", "tries", "note"), [(1, 2, ""), (2, 2, "no run: too busy"), (0, 1, "")])
-def test_a_robot_that_did_not_get_there_is_tried_once_more(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failures: int, tries: int, note: str
-) -> None:
-    made: list[Kind | None] = []
-
-    def once(self: Campaign, cell: Cell, kind: Kind | None) -> Any:
-        made.append(kind)
-        if kind is not None and len([each for each in made if each]) <= failures:
-            raise campaigns.NotReached("too busy")
-        return quiet()
-
-    monkeypatch.setattr(Campaign, "_once", once)
-    (row,) = Campaign(tmp_path).run([Cell(KINDS["robot_paused"], "active", 0, "mujoco")])
-    assert (len([each for each in made if each]), row.note) == (tries, note)
-
-
-# The set-up and the command line.
-
-
-def test_the_robot_gets_its_door_and_the_policy_its_relay(tmp_path: Path) -> None:
-    stage = Scene("mujoco", Setup(relay="command"), 3, tmp_path)
-    robot, policy = (process for process in stage._simulated() if process.name in ("robot_node", "policy_node"))
-    assert robot.parameters["backend"] == "mujoco_faults" and robot.parameters["options.seed"] == 3
-    assert robot.parameters["options.log"] == str(stage.log) and int(robot.parameters["options.control"]) > 0
-    assert stage._remapped(policy) == ["-r", "joint_command:=relayed/joint_command"]
-    assert stage._remapped(robot) == []
-    with pytest.raises(RobotError, match="granted; valid: refused"):
-        stage.refused("the lease", True)
+    (tmp_path / "disk" / "filler").touch()
+    monkeypatch.setattr(type(tmp_path), "open", full)
+    KINDS["disk_full"].inject(scene(folder=tmp_path, at_end=lambda *more: ends.extend(more)))
+    for each in ends:
+        each()
+    assert not (tmp_path / "disk" / "filler").exists()
 
 
 def test_a_cut_without_a_cable_is_an_error() -> None:
     with pytest.raises(RobotError, match="no cable"):
         network.cut(scene(cable=None))
+
+
+# The command line.
 
 
 def arguments(*words: str) -> argparse.Namespace:

@@ -168,6 +168,36 @@ def test_what_is_wrong_in_a_message(name: str, broken: Any) -> None:
     assert faults.take(sound, 0.0) == [sound]
 
 
+def image(number: int) -> Any:
+    """Four pixels of 32FC1, all ``number`` metres away."""
+    return SimpleNamespace(encoding="32FC1", data=np.full(4, number, np.float32).tobytes(), stamp=number)
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("image_holes", lambda m: not np.frombuffer(m.data, np.float32).any()),
+        ("image_nan", lambda m: np.isnan(np.frombuffer(m.data, np.float32)).all()),
+        ("image_short", lambda m: len(m.data) == 8),
+        ("image_encoding", lambda m: m.encoding != "32FC1"),
+    ],
+)
+def test_what_is_wrong_in_an_image(name: str, broken: Any) -> None:
+    faults, sound = MessageFaults(), image(1)
+    faults.start({"name": name})
+    assert broken(faults.take(sound, 0.0)[0])
+    assert not broken(sound), "the sender's own message stays"
+
+
+@pytest.mark.parametrize(("name", "pixels"), [("still", [1, 1, 1, 1]), ("torn", [2, 2, 1, 1])])
+def test_an_image_that_is_still_or_torn_keeps_its_stamp(name: str, pixels: list[int]) -> None:
+    faults = MessageFaults()
+    faults.start({"name": name})
+    faults.take(image(1), 0.0)
+    (out,) = faults.take(image(2), 0.03)
+    assert (np.frombuffer(out.data, np.float32).tolist(), out.stamp) == (pixels, 2)
+
+
 def test_every_fault_of_a_message_has_a_name_and_others_are_refused() -> None:
     assert set(NAMES) == set(FLOW) | set(CHANGES)
     with pytest.raises(InputError, match="found melted; valid: lost"):
@@ -209,6 +239,10 @@ def test_the_simulated_robot_takes_requests_as_the_peer_does() -> None:
     assert robot.read(lambda due: None).stamp_ns - before.stamp_ns == 4 * 5 * MS
     assert robot._door.answer(b'{"do": "tilt", "roll": 1.4}')["ok"]
     assert math.acos(1 - 2 * (robot.ground_truth().quat_wxyz[1] ** 2)) > 1.0
+    assert robot._door.answer(b'{"do": "place"}')["ok"]
+    assert abs(robot.ground_truth().quat_wxyz[0]) > 0.99
+    robot.read(lambda due: None)
+    assert np.abs(robot.ground_truth().base_lin_vel).max() < 0.2
     assert not robot._door.answer(b'{"do": "hold_joint", "motor": 12}')["ok"]
     assert robot._door.answer(b'{"do": "hold_joint", "motor": 2, "limit": "lower"}')["ok"]
     for _ in range(100):

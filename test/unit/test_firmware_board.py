@@ -229,6 +229,22 @@ def test_tilt_turns_the_base_and_leaves_it_out_of_the_ground(angles: tuple[float
 # The judge.
 
 
+def test_placed_it_lies_at_rest_where_it_began() -> None:
+    robot = board("")
+    began = robot.body.truth().position
+    run(robot, 0.5, held(SPEC.poses["stand"]))
+    robot.body.tilt(1.4, 0.0)
+    robot.body.push((1.0, 2.0, 0.0))
+    run(robot, 0.1)
+    robot.body.place()
+    truth = robot.body.truth()
+    np.testing.assert_allclose(truth.position, began, atol=1e-9)
+    assert abs(truth.quat_wxyz[0]) > 0.99 and np.abs(robot.body.joint_vel).max() == 0.0
+    assert np.abs(truth.lin_vel).max() < 1e-9
+    run(robot, 0.5)
+    assert np.abs(robot.body.joint_vel).max() < 0.1, "it lies, and nothing is thrown about"
+
+
 def test_the_judge_says_what_was_and_what_was_too_much() -> None:
     robot, log = board("mcf"), io.StringIO()
     judge = Judge(robot, log)
@@ -268,6 +284,22 @@ def test_the_judge_counts_commands_by_reason_and_writer() -> None:
     assert judge.commands == {"taken": 2, "crc": 2}
     events = [json.loads(line)["event"] for line in log.getvalue().splitlines()]
     assert events == ["writer", "first_command", "writer", "first_command"]
+
+
+def test_the_judge_tells_our_stiffness_from_that_of_a_rival() -> None:
+    robot = board("mcf")
+    judge = Judge(robot, None)
+    damping = judge.command(held(stiffness=0.0), 1)
+    for _ in range(20):
+        robot.tick(damping)
+        judge.tick()
+    assert judge.newest["driven_by"] == "both" and judge.newest["asked_stiffness_max"] == 0.0
+    judge.command(held(stiffness=60.0), 1)
+    judge.command(Refused("crc"), 1)
+    for _ in range(10):
+        robot.tick(())
+        judge.tick()
+    assert judge.newest["asked_stiffness_max"] == 60.0
 
 
 def test_a_judge_without_a_file_still_judges() -> None:

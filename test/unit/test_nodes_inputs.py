@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -265,6 +266,21 @@ def test_a_velocity_far_ahead_is_refused_and_counted() -> None:
     node.callbacks["cmd_vel"](twist_at(0))  # unstamped: now
     value = taken.velocity.at(START)
     assert value is not None and value.stamp_ns == START
+
+
+@pytest.mark.parametrize("part", ["linear.x", "linear.y", "angular.z"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_velocity_that_is_no_number_is_refused_and_the_last_one_holds(part: str, value: float) -> None:
+    taken, node = topics()
+    message = twist_at(START)
+    message.twist.linear.x = 0.5
+    node.callbacks["cmd_vel"](message)
+    bad, (group, name) = twist_at(START + 1), part.split(".")
+    setattr(getattr(bad.twist, group), name, value)
+    node.callbacks["cmd_vel"](bad)
+    assert taken.refused == 1 and taken.last_error.startswith("cmd_vel: finite numbers; found ")
+    held = taken.velocity.at(START + 2)
+    assert held is not None and held.lin_vel_x == 0.5
 
 
 def test_the_type_of_cmd_vel_is_what_was_asked_for() -> None:

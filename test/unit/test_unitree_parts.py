@@ -177,6 +177,7 @@ def test_motors_and_feet_are_mapped_by_name() -> None:
     for k in range(12):
         motor = image["motor_state"][19 - k]
         motor["q"], motor["dq"], motor["tau_est"], motor["temperature"], motor["lost"] = k, -k, 2 * k, 30 + k, 100 + k
+        motor["reserve"] = [200 + k, 600]
     image["foot_force"] = [4, 3, 2, 1]
     image["imu_state"]["quaternion"] = [0.5, -0.5, 0.5, -0.5]
     image["imu_state"]["gyroscope"], image["imu_state"]["accelerometer"] = [1, 2, 3], [4, 5, 6]
@@ -195,6 +196,8 @@ def test_motors_and_feet_are_mapped_by_name() -> None:
     np.testing.assert_array_equal(told.motor_temperature, 30 + np.arange(12))
     np.testing.assert_array_equal(told.motor_lost, 100 + np.arange(12))
     assert told.rival == "nobody"
+    assert told.motor_error is not None
+    np.testing.assert_array_equal(told.motor_error, 200 + np.arange(12))
 
 
 def test_a_state_owns_its_numbers() -> None:

@@ -13,6 +13,7 @@ from robot_policies.robots.unitree_wire.hardware import Places
 from robot_policies.robots.unitree_wire.remote import remote_state
 from robot_policies.types import Battery, RobotHealth, RobotState, owned
 
+ERROR = 0  # place of a motor's error code in its `reserve`, where recordings of a Go2 show 0: an assumption
 FAR = 0.5  # [rad] beyond its limits that no joint of the right robot is at
 
 
@@ -41,6 +42,7 @@ def health(image: Image, places: Places, rival: str) -> RobotHealth:
         battery=_battery(image),
         remote=remote_state(image["wireless_remote"].tobytes()),
         rival=rival,
+        motor_error=owned(motors["reserve"][index, ERROR]),
     )
 
 
@@ -51,7 +53,7 @@ def readings(image: Image, places: Places) -> dict[str, Any]:
         "motor_temperature_C": motors["temperature"][index].tolist(),
         "motor_lost": motors["lost"][index].tolist(),
         "motor_modes": motors["mode"][index].tolist(),
-        "motor_errors": motors["reserve"][index, 0].tolist(),  # where recordings of a Go2 show 0
+        "motor_errors": motors["reserve"][index, ERROR].tolist(),
         "imu_temperature_C": int(image["imu_state"]["temperature"]),
         "board_temperature_C": [int(image["temperature_ntc1"]), int(image["temperature_ntc2"])],
         "battery_charge": int(battery["soc"]) / 100.0,
