@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,19 +123,14 @@ class Session:
 
     def _once(self, mode: str, kind: Kind | None) -> Seen:
         """Make a run, without a fault where ``kind`` is None."""
-        try:
+        with ExitStack() as spoilt:  # unless all goes well, the next run begins anew
+            spoilt.callback(self.close)
             scene = self._ready(mode)
             seen = _run(scene, mode, kind)
-        except BaseException:
-            self.close()
-            raise
-        if kind is not None and kind.last:
-            self.close()
-            return seen
-        try:
-            scene.restore()
-        except RobotError:  # a process that has ended by itself: the next run begins anew, and this one is judged
-            self.close()
+            if kind is None or not kind.last:
+                with suppress(RobotError):  # a process that has ended by itself: this run is judged
+                    scene.restore()
+                    spoilt.pop_all()
         return seen
 
     def _ready(self, mode: str) -> Scene:
