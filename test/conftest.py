@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from helpers.machine_watch import TRIES, MachineWatch
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,8 +23,10 @@ _domains = itertools.count(secrets.randbelow(100))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--with-torch``."""
+    """Add ``--with-torch`` and ``--again-after-stalls``."""
     parser.addoption("--with-torch", action="store_true", help="also run the tests that need PyTorch")
+    again = f"a test that failed while the machine stood still gets {TRIES} more tries"
+    parser.addoption("--again-after-stalls", action="store_true", help=again)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SUBNET"  # LOCALHOST would override the profile
     for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
         os.environ[name] = str(ROOT / "config" / "fastdds.xml")
+    if config.getoption("--again-after-stalls"):
+        config.pluginmanager.register(MachineWatch(config, Path(scratch.name) / "stalls"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
