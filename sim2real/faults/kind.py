@@ -105,7 +105,10 @@ def image_age() -> float:
 
 
 def age_s(limits: SafetyLimits, name: str, state_rate: float) -> float:
-    """Return the configured maximum age or duration [s] of the trip ``name``; 0 for ""."""
+    """Return the configured maximum age or duration [s] of the trip ``name``; 0 for "".
+
+    ``state_rate`` [Hz] is the robot file's, which the safety file's cycles are of; a driver at another rate counts as long.
+    """
     if name == "image_age":
         return image_age()
     health = limits.health

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sim2real.faults.kind import LAND, TOLERATE, Inject, Kind, Setup, everywhere, walking
+from sim2real.faults.verdict import SETTLED
 
 if TYPE_CHECKING:
     from sim2real.faults.scene import Scene
@@ -127,6 +128,7 @@ KINDS = (
         backends=("wire",),
         age="state_gap",
         last=True,
+        seconds=SETTLED["firmware"] + 0.5,  # no node is left to say that it has landed
     ),
     Kind(
         "disk_full",

@@ -19,7 +19,6 @@ from sim2real.faults.scene import POLICY, ROBOT, Scene
 from sim2real.faults.stalls import Stalls
 from sim2real.faults.verdict import SETTLED, Observed, Sample, first, read_samples, rests, time_of, unsafe
 
-RATES = {"mujoco": 200.0, "wire": 500.0}  # [Hz] of the robot node's cycles
 CONTROL_SECONDS = 3.0
 MARGIN = 0.5  # [s] that a landing is watched longer than it may take
 LOOK = 0.2  # [s] between two looks at the witness while a robot comes to rest
@@ -39,7 +38,8 @@ class Session:
     def __init__(self, part: Part, scratch: Path) -> None:
         """Keep the files in ``scratch``."""
         self._part, self._scratch = part, scratch
-        self._limits = load_safety(ROBOT, load_robot_spec(ROBOT))
+        self._spec = load_robot_spec(ROBOT)
+        self._limits = load_safety(ROBOT, self._spec)
         self._controls: dict[str, str] = {}
         self._scene: Scene | None = None
         self._starts = 0
@@ -91,7 +91,7 @@ class Session:
         since = seen.fault_at
         if cell.kind.onset:
             since = first(samples, seen.fault_at, cell.kind.onset) or seen.fault_at
-        age = age_s(self._limits, cell.kind.age, RATES[cell.backend])
+        age = age_s(self._limits, cell.kind.age, self._spec.state_rate)
         return (seen.landed_at - since - age) * 1000.0
 
     def _control(self, mode: str) -> str:
