@@ -107,7 +107,7 @@ def image_age() -> float:
 def age_s(limits: SafetyLimits, name: str, state_rate: float) -> float:
     """Return the configured maximum age or duration [s] of the trip ``name``; 0 for "".
 
-    ``state_rate`` [Hz] is the robot file's, which the safety file's cycles are of; a driver at another rate counts as long.
+    ``state_rate`` [Hz] is the robot file's, of which the safety file's cycles are; a faster driver waits as long.
     """
     if name == "image_age":
         return image_age()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -93,3 +94,4 @@ class TaskPPO(PPO):
         """Take the numbers of the last part of the run, once it has come."""
         if self.settles is not None and samples >= self.settles.after:
             self.entropy_coef, self.desired_kl = self.settles.entropy_coef, self.settles.desired_kl
+            self._raw_actor.distribution.log_std_param.data.clamp_(max=math.log(self.settles.most_std))

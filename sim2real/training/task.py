@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -50,6 +51,7 @@ class Settles:
     after: int  # samples
     entropy_coef: float
     desired_kl: float
+    most_std: float = math.inf  # [action units], of the noise
 
 
 @dataclass(frozen=True)
