@@ -21,7 +21,7 @@ from sim2real.training import checkpoint  # noqa: E402
 from sim2real.training.build import build_env  # noqa: E402
 from sim2real.training.export import check_target, export  # noqa: E402
 from sim2real.training.network_file import actor_layers, evaluate, onnx_bytes  # noqa: E402
-from sim2real.training.task import Task  # noqa: E402
+from sim2real.training.task import Settles, Task  # noqa: E402
 from sim2real.training.tasks import GO2_WALK  # noqa: E402
 from sim2real.training.trainer import DivergedError, Trainer  # noqa: E402
 
@@ -136,3 +136,12 @@ def test_an_exported_bundle_is_whole_and_only_a_trained_one_is_replaced(tmp_path
     with pytest.raises(BundleError, match="something else is there"):
         export(other, GO2_WALK, spec, actor, {}, "1.0.0")
     assert (other / "thesis.txt").read_text() == "mine"
+
+
+def test_in_the_last_part_the_noise_is_small(tmp_path: Path) -> None:
+    last = Settles(after=2 * ENVS * 24, entropy_coef=0.0, desired_kl=0.005, most_std=0.25)
+    learns = trainer(tmp_path, task=replace(GO2_WALK, ppo=replace(GO2_WALK.ppo, settles=last)))
+    learns.run(1.5)
+    spreads = [float(row["action_std"]) for row in rows(tmp_path)]
+    assert spreads[0] > 0.7 and max(spreads[3:]) < 0.26
+    assert (learns.learner.entropy_coef, learns.learner.desired_kl) == (0.0, 0.005)

@@ -298,18 +298,3 @@ def test_a_checkpoint_holds_the_adaptation(env: ParkourEnv) -> None:
     for one, other in zip(first.adaptation.infer(past), second.adaptation.infer(past), strict=True):
         assert torch.equal(one, other)
     assert second.adaptation.updates == 7
-
-
-@pytest.mark.torch
-def test_towards_the_end_the_noise_is_small(env: ParkourEnv) -> None:
-    from sim2real.training.learner import build_learner
-    from sim2real.training.task import Settles
-
-    last = Settles(after=100, entropy_coef=0.0, desired_kl=0.005, most_std=0.25)
-    learner = build_learner(replace(env.task, ppo=replace(env.task.ppo, settles=last)), env)
-    learner.settle(99)
-    assert learner.spread == pytest.approx(env.task.network.init_std)
-    assert learner.entropy_coef == env.task.ppo.entropy_coef > 0.0
-    learner.settle(100)
-    assert learner.spread == pytest.approx(0.25)
-    assert (learner.entropy_coef, learner.desired_kl) == (0.0, 0.005)
