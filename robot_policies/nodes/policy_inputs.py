@@ -16,15 +16,27 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
+from robot_policies.bundle.load import Bundle, load_bundle
+from robot_policies.bundle.robot_check import reads_height_scan
 from robot_policies.exceptions import InputError, expected
 from robot_policies.nodes.conversions import Pinhole, depth_image, velocity_command
 from robot_policies.nodes.runtime import RELIABLE
+from robot_policies.robot_spec import RobotSpec
 from robot_policies.types import DepthImage, VelocityCommand
 
 AHEAD_NS = 5_000_000_000  # a stamp farther ahead than this is refused instead of waited for
 IMAGE_AHEAD_NS = 50_000_000  # the newest state here is that much older than the true one at most, on a busy machine
 IMAGES = 8  # that may wait: they are large, and come while the policy is inactive too
 SENSOR = QoSProfile(depth=2, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+
+
+def load_for_topics(policy: str, spec: RobotSpec) -> Bundle:
+    """Load a bundle as ``load_bundle`` does. Raises ``InputError`` where it reads what no topic has."""
+    bundle = load_bundle(policy, spec)
+    if reads_height_scan(bundle.contract):
+        found = f"{bundle.contract.name}, which reads height_scan: no topic has true heights"
+        raise InputError(expected("a policy for the nodes", found, "robot-policies eval: no ROS"))
+    return bundle
 
 
 class Stamped(Protocol):

@@ -17,18 +17,17 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
-from robot_policies.bundle.load import Bundle, load_bundle
-from robot_policies.bundle.robot_check import reads_height_scan, reads_lin_vel
+from robot_policies.bundle.robot_check import reads_lin_vel
 from robot_policies.control import pacing
 from robot_policies.control.policy_step import PolicyStep
 from robot_policies.control.recording.journal import POLICY, JournaledSwitchingStep
 from robot_policies.control.switching import check_pair
-from robot_policies.exceptions import InputError, RobotError, RobotPoliciesError, expected
+from robot_policies.exceptions import InputError, RobotError, RobotPoliciesError
 from robot_policies.nodes import recording
 from robot_policies.nodes.conversions import CommandMessage
 from robot_policies.nodes.depth_timing import DepthTiming
 from robot_policies.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
-from robot_policies.nodes.policy_inputs import PolicyTopics
+from robot_policies.nodes.policy_inputs import PolicyTopics, load_for_topics
 from robot_policies.nodes.policy_monitor import PolicyMonitor
 from robot_policies.nodes.policy_switch import PolicySwitch
 from robot_policies.nodes.robot_client import RobotClient
@@ -62,9 +61,9 @@ class PolicyNode(LifecycleNode):
         self._state: RobotState | None = None
         # A robot or policy that does not exist is told at once, not at a transition that somebody asks for later.
         spec = load_robot_spec(self._text("robot"))
-        self._spec, self._bundle = spec, _for_nodes(load_bundle(self._text("policy"), spec))
+        self._spec, self._bundle = spec, load_for_topics(self._text("policy"), spec)
         companion = self._text("companion")
-        self._companion = _for_nodes(load_bundle(companion, spec)) if companion else None
+        self._companion = load_for_topics(companion, spec) if companion else None
         if self._companion is not None:
             check_pair(self._bundle, self._companion)
         self._monitor = PolicyMonitor()
@@ -259,14 +258,6 @@ class PolicyNode(LifecycleNode):
 
     def _text(self, name: str) -> str:
         return str(self.get_parameter(name).value)
-
-
-def _for_nodes(bundle: Bundle) -> Bundle:
-    """Return ``bundle``. Raises ``InputError`` where it reads what no topic has."""
-    if reads_height_scan(bundle.contract):
-        found = f"{bundle.contract.name}, which reads height_scan: no topic has true heights"
-        raise InputError(expected("a policy for the nodes", found, "robot-policies eval: no ROS"))
-    return bundle
 
 
 def _spin(node: PolicyNode, spinner: Spinner, stop: Stop) -> None:
