@@ -85,10 +85,11 @@ def _check(task: Task, args: argparse.Namespace, run: Path) -> None:
     there = has_checkpoint(run)
     if args.resume and not there:
         raise ResourceError(expected(f"--resume: a checkpoint in {run}", "none", "train without --resume first"))
-    if args.start is not None and (not task.starts_from or args.resume):
+    if args.start is not None and (not task.starts_from or (args.resume and task.kind != "student")):
         such = [name for name, other in TASKS.items() if other.starts_from]
         found = "--resume, which goes on by itself" if task.starts_from else f"{task.name}, which starts from nothing"
-        raise InputError(expected("--start: a new run that starts from another's", found, such))
+        asked = "--start: a new run that starts from another's, or a student that goes on under another teacher"
+        raise InputError(expected(asked, found, such))
     if there and not args.resume:
         raise ResourceError(expected(f"{run}: no run before this one", "a checkpoint", "--resume, or another --out"))
 
@@ -112,8 +113,8 @@ def _train(task: Task, args: argparse.Namespace, run: Path, stop: StopSignals) -
 
 
 def _start(task: Task, args: argparse.Namespace) -> Path | None:
-    """Return the checkpoint that a new run starts from, if its task starts from another."""
-    if not task.starts_from or args.resume:
+    """Return the checkpoint that a run starts from, or goes on under, if its task starts from another."""
+    if not task.starts_from or (args.resume and args.start is None):
         return None
     return args.start or CHECKPOINTS / f"{task.starts_from}.pt"
 

@@ -11,9 +11,16 @@ from rsl_rl.models import MLPModel
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
+from robot_policies.exceptions import ResourceError, expected
 from sim2real.training.env import Env, Views
 from sim2real.training.mirror import Mirror, joint_mirror
-from sim2real.training.parkour.learner import build_distillation, build_parkour_ppo, build_refinement
+from sim2real.training.parkour.distillation import Distillation
+from sim2real.training.parkour.learner import (
+    build_distillation,
+    build_parkour_ppo,
+    build_refinement,
+    change_teacher,
+)
 from sim2real.training.ppo import Learner, TaskPPO, arguments
 from sim2real.training.speed import sample_symmetry
 from sim2real.training.task import Network, Task
@@ -52,6 +59,17 @@ def build_learner(task: Task, env: Env, start: Path | None = None) -> Learner:
     ppo.settles = task.ppo.settles
     sample_symmetry(ppo)
     return ppo
+
+
+def change_start(learner: Learner, env: Env, start: Path, samples: int) -> None:
+    """Let a student that has come to so many samples go on under another teacher's checkpoint.
+
+    Raises:
+        ResourceError: a learner that has no teacher, or a checkpoint that cannot be read or is of another task.
+    """
+    if not isinstance(learner, Distillation):
+        raise ResourceError(expected("--start with --resume", f"a run of {env.task.name}", "a run of a student"))
+    change_teacher(learner, env.task, env, start, samples)
 
 
 def build_ppo(task: Task, env: Env) -> TaskPPO:

@@ -15,7 +15,7 @@ from tensordict import TensorDict
 from robot_policies.exceptions import RobotPoliciesError
 from sim2real.training import checkpoint, curves, run_files, speed
 from sim2real.training.env import Env, Outcome
-from sim2real.training.learner import build_learner, to_tensors
+from sim2real.training.learner import build_learner, change_start, to_tensors
 from sim2real.training.ppo import Learner
 from sim2real.training.progress import ProgressFile, Watch
 
@@ -78,7 +78,7 @@ class Trainer:
             resume: whether to go on from the folder's checkpoint.
             tell: is told one line at a time.
             threads: the most that an update may use. With one, equal seeds give equal numbers.
-            start: checkpoint that the task starts from.
+            start: checkpoint that the task starts from; of a student that goes on, its teacher's from now on.
 
         Raises:
             ResourceError: there is nothing to resume, or it is another task's.
@@ -87,10 +87,12 @@ class Trainer:
         speed.fast_products()
         torch.set_num_threads(1)  # the simulation has threads of its own
         self.env, self._folder, self._tell = env, folder, tell
-        self.learner: Learner = build_learner(env.task, env, start)
+        self.learner: Learner = build_learner(env.task, env, None if resume else start)
         self.progress = checkpoint.Progress(env.task.name, seed, len(env))
         if resume:
             self.progress = checkpoint.resume(folder, self.learner, self.progress, env, tell)
+            if start is not None:
+                change_start(self.learner, env, start, self.progress.samples)
         folder.mkdir(parents=True, exist_ok=True)
         self.unsaved = False  # whether the newest checkpoint could not be written
         self._file = ProgressFile(folder / run_files.PROGRESS, self.progress.iteration)

@@ -285,7 +285,7 @@ def test_it_begins_with_the_teacher_of_a_checkpoint_and_on_its_levels(tmp_path: 
 
     from robot_policies.exceptions import ResourceError
     from sim2real.training import checkpoint
-    from sim2real.training.learner import build_learner
+    from sim2real.training.learner import build_learner, change_start
 
     task = replace(GO2_PARKOUR_TEACHER, grounds=(STEPS, GAPS), levels=2, tiles=1, randomization=NOMINAL)
     other = build_env(task, 16, seed=1)
@@ -297,6 +297,20 @@ def test_it_begins_with_the_teacher_of_a_checkpoint_and_on_its_levels(tmp_path: 
     for name, value in teacher.actor.mlp.state_dict().items():
         assert torch.equal(student.student.actor.state_dict()[name], value)
     student.load(student.save(), None, True)
+
+    env.fleet.level[:] = 0
+    learner = build_learner(TASK, env)
+    learner.settle(20_000_000)
+    slow, before = learner.learning_rate, learner.student.actor.state_dict()["0.weight"].clone()
+    change_start(learner, env, tmp_path / checkpoint.FILE, 20_000_000)
+    assert env.fleet.level.tolist() == [0] * 4 + [1] * 4
+    learner.load(learner.save(), None, True)
+    learner.settle(20_000_000)
+    assert learner.learning_rate > slow  # there is something to learn again
+    assert torch.equal(learner.student.actor.state_dict()["0.weight"], before)
+    for name, value in teacher.actor.mlp.state_dict().items():
+        assert torch.equal(learner.save()["teacher"]["actor"][f"mlp.{name}"], value)
+
     wrong = replace(TASK, network=replace(TASK.network, hidden=(32,)))
     with pytest.raises(ResourceError, match="--start .*: a run of go2_parkour_teacher; found .*mlp"):
         build_learner(wrong, env, tmp_path / checkpoint.FILE)

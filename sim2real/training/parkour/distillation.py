@@ -21,7 +21,9 @@ from sim2real.training.parkour.window import Step, Window, rows
 
 EPOCHS, PARTS = 2, 4  # passes over a window, and groups of robots in each
 GUIDED = 400_000  # samples, over which the teacher drives fewer and fewer robots; then none
-RATES = ((0, 1e-3), (6_000_000, 5e-4), (11_000_000, 2e-4), (14_000_000, 1e-4))  # learning rate from so many samples on
+# Learning rate from so many samples on, under the first teacher and under a later one
+RATES = ((0, 1e-3), (6_000_000, 5e-4), (11_000_000, 2e-4), (14_000_000, 1e-4))
+LATER = ((0, 5e-4), (5_000_000, 2e-4), (9_000_000, 1e-4))
 WEIGHTS = {"action": 1.0, "yaw": 1.0, "latent": 0.3, "scan": 1.0, "velocity": 0.3, "body": 0.3}
 
 
@@ -40,6 +42,7 @@ class Distillation:
         self._hidden = torch.zeros(robots, HIDDEN)
         self._window = Window()
         self._samples = 0
+        self._since = 0  # samples, when the present teacher came
         self._loss = 0.0
 
     # What the trainer asks of a learner.
@@ -65,9 +68,17 @@ class Distillation:
     def settle(self, samples: int) -> None:
         """Take the learning rate for this part of the run."""
         self._samples = samples
-        rate = next(rate for start, rate in reversed(RATES) if samples >= start)
+        under = samples - self._since
+        rate = next(rate for start, rate in reversed(LATER if self._since else RATES) if under >= start)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
+
+    def follow(self, teacher: Mapping[str, Any], samples: int = 0) -> None:
+        """Learn from the teacher of a checkpoint's values, from so many samples on. Raises KeyError, RuntimeError."""
+        self._teacher.load_state_dict(teacher["actor_state_dict"])
+        self._adaptation.load_state_dict(teacher["adaptation"]["networks"])
+        self._critic.load_state_dict(teacher["critic_state_dict"])
+        self._since = samples
 
     def act(self, obs: TensorDict) -> torch.Tensor:
         """Return the actions that drive the robots, and keep what the student learns from."""
@@ -116,6 +127,7 @@ class Distillation:
                 "actor": self._teacher.state_dict(),
                 "adaptation": self._adaptation.state_dict(),
                 "critic": self._critic.state_dict(),
+                "since": torch.tensor(self._since),
             },
         }
 
@@ -126,6 +138,7 @@ class Distillation:
         self._teacher.load_state_dict(loaded_dict["teacher"]["actor"])
         self._adaptation.load_state_dict(loaded_dict["teacher"]["adaptation"])
         self._critic.load_state_dict(loaded_dict["teacher"]["critic"])
+        self._since = int(loaded_dict["teacher"]["since"])
         return True
 
     # The student on one step, and on a window.

@@ -18,7 +18,7 @@ from sim2real.training import checkpoint
 from sim2real.training.env import Env
 from sim2real.training.parkour.adaptation import Adaptation
 from sim2real.training.parkour.distillation import Distillation
-from sim2real.training.parkour.networks import ACTOR_GROUPS, CRITIC_GROUPS, ParkourActor
+from sim2real.training.parkour.networks import CRITIC_GROUPS, ParkourActor
 from sim2real.training.parkour.refinement import KNOWN, Refinement
 from sim2real.training.parkour.student import Student
 from sim2real.training.parkour.views import frame_size
@@ -110,6 +110,16 @@ def build_distillation(task: Task, env: Env, teacher: Path | None) -> Distillati
     return Distillation(actor, adaptation, critic, frame_size(task.terms), len(env))
 
 
+def change_teacher(learner: Distillation, task: Task, env: Env, teacher: Path, samples: int) -> None:
+    """Let a student that has come to so many samples go on under the teacher of a checkpoint, on its levels.
+
+    Raises:
+        ResourceError: a checkpoint that cannot be read, or that holds no teacher for this task.
+    """
+    with _start(teacher, task, env) as values:
+        learner.follow(values, samples)
+
+
 def build_refinement(task: Task, env: Env, student: Path | None) -> Refinement:
     """Return PPO of the student of a checkpoint, with its teacher's critic; robots begin on its levels.
 
@@ -177,6 +187,3 @@ def _build_critic(task: Task, observation: TensorDict) -> MLPModel:
 
 def _build_adaptation(task: Task, env: Env, actor: ParkourActor) -> Adaptation:
     return Adaptation(frame_size(task.terms), env.views().groups["velocity"].shape[1], actor)
-
-
-__all__ = ["ACTOR_GROUPS", "ParkourPPO", "build_distillation", "build_parkour_ppo", "build_refinement"]

@@ -61,11 +61,11 @@ GO2_PARKOUR_TEACHER = Task(
     fall_tilt=1.25,  # less than a bundle of ours and the safety file allow, so that nobody lives at that edge
     grounds=(
         GroundKind("parkour_steps", 0.14, highest=0.55, lowest=0.06),
-        GroundKind("parkour_gaps", 0.10, highest=0.8, lowest=0.08),
+        GroundKind("parkour_gaps", 0.08, highest=0.8, lowest=0.08),
         GroundKind("parkour_hurdles", 0.10, highest=0.48, lowest=0.05),
         GroundKind("parkour_stairs", 0.16, highest=0.24, lowest=0.03),
         GroundKind("parkour_slopes", 0.08, highest=0.6, lowest=0.06),
-        GroundKind("parkour_rough", 0.06, highest=0.2, lowest=0.02),
+        GroundKind("parkour_rough", 0.08, highest=0.3, lowest=0.02),
         GroundKind("mixed", 0.36, highest=1.0, lowest=0.1),
     ),
     review=0.25,
