@@ -139,7 +139,8 @@ class ParkourEnv(Env):
 
     def _places(self, rows: Bools) -> tuple[Array, Array]:
         count = int(rows.sum())
-        xy = np.stack([self.rng.uniform(-0.6, 0.4, count), self.rng.uniform(-0.4, 0.4, count)], axis=1)
+        # Up to the nose at the first edge: who stands there must be able to climb, as nothing shakes a deployed policy
+        xy = np.stack([self.rng.uniform(-0.6, 0.8, count), self.rng.uniform(-0.4, 0.4, count)], axis=1)
         self._begin[rows] = xy[:, 0]
         return xy, self.rng.uniform(-0.5, 0.5, count)
 
