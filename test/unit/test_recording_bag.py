@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -15,7 +16,7 @@ from mcap.reader import make_reader
 
 from robot_policies.control.recording import bag as bag_module
 from robot_policies.control.recording.bag import BagWriter, ChannelKind
-from robot_policies.control.recording.read import read_bag
+from robot_policies.control.recording.read import BLOCK, read_bag
 from robot_policies.exceptions import RecordingError
 
 CHANNEL = ChannelKind("numbers", "test/Number", "text", b"a number", "text", (("key", "value"),))
@@ -87,6 +88,30 @@ def test_a_damaged_chunk_is_named_and_the_others_are_read(tmp_path: Path) -> Non
     assert any("damaged chunk" in line and "crc" in line for line in found.missing)
     numbers = [message.sequence for message in found.messages]
     assert 2000 < len(numbers) < 6000 and numbers[0] == 1 and numbers[-1] == 6000
+
+
+@pytest.mark.parametrize("bad", [slice(1, 2), slice(0, None)])
+def test_blocks_that_the_disk_does_not_give_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: slice
+) -> None:
+    path, real = tmp_path / "bag.mcap", os.pread
+    write(path, count=6000).close()
+    starts = range(0, path.stat().st_size, BLOCK)[bad]
+
+    def broken(file: int, size: int, at: int) -> bytes:
+        if at in starts:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(file, size, at)
+
+    monkeypatch.setattr(os, "pread", broken)
+    if len(starts) > 1:
+        with pytest.raises(RecordingError, match="Input/output error"):
+            read_bag(path)
+        return
+    found = read_bag(path)
+    assert f"bag.mcap: {BLOCK} bytes that the disk does not give (Input/output error)" in found.missing
+    numbers = [message.sequence for message in found.messages]
+    assert 2000 < len(numbers) < 6000 and numbers[-1] == 6000
 
 
 @pytest.mark.parametrize("compressed", [False, True])

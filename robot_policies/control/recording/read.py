@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ BAD = (
     RuntimeError, MemoryError, OverflowError,
 )  # fmt: skip
 MAGIC = b"\x89MCAP0\r\n"  # at both ends of a file
+BLOCK = 65536  # bytes that are read, or lost, at once
 HEAD = 9  # bytes of a record before its content: kind (uint8), length (uint64)
 FOOTER_SIZE = 20  # bytes of its content
 SUMMARY = frozenset(int(kind) for kind in Opcode)  # kinds of record from the end of the data on
@@ -85,12 +87,30 @@ def read_bag(path: Path) -> Bag:
     """Return all of ``path`` that can be read. Raises ``RecordingError`` where there is no such file."""
     bag = Bag(path)
     try:
-        data = path.read_bytes()
+        with path.open("rb", buffering=0) as file:
+            data = _bytes_of(file.fileno(), bag)
     except OSError as error:
         raise RecordingError(expected(f"a recording at {path}", error.strerror, "an .mcap file")) from error
     _walk(data, bag)
     _part_nameless(bag)
     return bag
+
+
+def _bytes_of(file: int, bag: Bag) -> bytes:
+    """Return the bytes of an open file, zeros for blocks that cannot be read. Raises OSError where none can be."""
+    size = os.fstat(file).st_size
+    blocks, lost, why = [], 0, OSError()
+    for at in range(0, size, BLOCK):
+        try:
+            blocks.append(os.pread(file, BLOCK, at))
+        except OSError as error:
+            blocks.append(bytes(min(BLOCK, size - at)))
+            lost, why = lost + len(blocks[-1]), error
+    if lost:
+        if lost == size:
+            raise why
+        bag.missing.append(f"{bag.path.name}: {lost} bytes that the disk does not give ({why.strerror})")
+    return b"".join(blocks)
 
 
 def _walk(data: bytes, bag: Bag) -> None:

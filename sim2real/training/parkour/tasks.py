@@ -75,7 +75,11 @@ GO2_PARKOUR_TEACHER = Task(
         variants=280, friction=(0.4, 1.4), base_com=(0.03, 0.03, 0.03), push_interval=8.0, push_velocity=0.6
     ),
     network=Network(hidden=(256, 128, 64)),
-    ppo=Ppo(entropy_coef=0.005, mirror="none", settles=Settles(after=44_600_000, entropy_coef=0.0, desired_kl=0.01, most_std=0.25)),
+    ppo=Ppo(
+        entropy_coef=0.005,
+        mirror="none",
+        settles=Settles(after=44_600_000, entropy_coef=0.0, desired_kl=0.01, most_std=0.25),
+    ),
 )
 
 # As hard as the evaluation pushes: the teacher, which explores, is pushed less.
