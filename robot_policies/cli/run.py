@@ -30,6 +30,11 @@ HELP = "run a policy on a robot, simulated or real, through ROS 2 nodes"
 BRINGUP = "sim"
 LEVELS = ("p50", "p95", "p99", "max")
 LEVELS_TEXT = "/".join(LEVELS)
+LATE = frozenset({"state_age", "state_gap", "command_age"})  # trips of what came too late
+TOO_BUSY = (
+    "something came too late; where no process failed, this computer was too busy: end other programs, see `real-time "
+    "rights` in robot-policies doctor, or in simulation take --lockstep, where time waits"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -220,5 +225,7 @@ def _tell(report: dict[str, Any], path: Path | None) -> None:
             print(f"robot-policies run: {line}", file=sys.stderr)
     for trip in report["trips"]:
         print(f"trip {trip['name']} in {trip['mode']}: {trip['detail']}")
+    if report["trips"] and report["trips"][0]["name"] in LATE:
+        print(f"robot-policies run: {TOO_BUSY}", file=sys.stderr)
     if report["error"]:
         print(f"robot-policies run: {report['error']}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What ``robot-policies run`` prints of depth to command."""
+"""What ``robot-policies run`` prints of a run."""
 
 from __future__ import annotations
 
@@ -48,3 +48,15 @@ def test_a_camera_that_does_not_know_its_delay_is_told(capsys: pytest.CaptureFix
     _tell({**SEES, "depth_images_of_unknown_delay": 50, "depth_delay_ms": {"depth": {"n": 0}}}, None)
     said = capsys.readouterr().out.splitlines()[1]
     assert said.endswith("50 images, from their receipt: the camera does not say when its delay was over")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"), [(["state_age", "tilt"], True), (["tilt", "command_age"], False), ([], False)]
+)
+def test_where_something_came_too_late_first_it_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], names: list[str], told: bool
+) -> None:
+    _tell({**BLIND, "trips": [{"name": name, "mode": "active", "detail": "0.1 s"} for name in names]}, None)
+    said = capsys.readouterr()
+    assert [line.split()[1] for line in said.out.splitlines()[1:]] == names
+    assert ("this computer was too busy: end other programs" in said.err) == told
