@@ -11,7 +11,9 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,7 @@ class MachineWatch:
 
     def __init__(self, config: pytest.Config, notes: Path) -> None:
         """Start the process that watches; it ends with this one."""
-        self._notes, self._begun = notes, time.monotonic()
+        self._notes, self._begun, self._failed = notes, time.monotonic(), False
         notes.touch()
         root = Path(__file__).resolve().parents[2]
         line = [sys.executable, "-m", "helpers.machine_watch", str(notes)]
@@ -45,10 +47,18 @@ class MachineWatch:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
         """A try begins."""
-        self._begun = time.monotonic()
+        self._begun, self._failed = time.monotonic(), False
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_makereport(self) -> Generator[None, Any, None]:
+        """Note whether there is anything to ask."""
+        outcome = yield
+        self._failed |= outcome.get_result().failed
 
     def __bool__(self) -> bool:
-        """Return whether the machine stood still since the try began; asked after a failure alone."""
+        """Return whether the try failed and the machine stood still since it began; asked of every part of it."""
+        if not self._failed:
+            return False
         time.sleep(WRITTEN)
         stalls = [tuple(map(float, line.split())) for line in self._notes.read_text().splitlines()]
         return any(end >= self._begun for end, _ in stalls)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import TwistStamped
-from helpers.stack import POLICY, Stack
+from helpers.stack import ACTIVATE, POLICY, Stack
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -68,6 +69,14 @@ class Walking(Stack):
         self.activate()
         self._asked_ns = 0
         self.walk(seconds)
+
+    def go_on(self, limit: float = 30.0) -> None:
+        """Activate again. That is refused, and tried once more, while a busy machine has the images come late."""
+        end = time.monotonic() + limit
+        while not self.change(ACTIVATE):
+            self.walk(0.5)
+            said = self.values("policy_node").get("message", "")
+            assert "a delay from capture to use" in said and time.monotonic() < end, said
 
     def walk(self, seconds: float) -> None:
         """Let so much of the robot's time pass."""

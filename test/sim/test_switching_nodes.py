@@ -102,7 +102,7 @@ def test_who_is_to_command_stays_from_one_activation_to_the_next(walking: Walkin
     walking.until("ready", True)
     assert walking.probe.until(lambda: walking.commanding[-1][1].data == "", 5.0)
     begun = walking.now_ns
-    assert walking.change(3)
+    walking.go_on()
     assert walking.since(begun, WALK) < 2.0
     assert walking.switch(NAME).success
 
