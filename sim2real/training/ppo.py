@@ -95,3 +95,5 @@ class TaskPPO(PPO):
         if self.settles is not None and samples >= self.settles.after:
             self.entropy_coef, self.desired_kl = self.settles.entropy_coef, self.settles.desired_kl
             self._raw_actor.distribution.log_std_param.data.clamp_(max=math.log(self.settles.most_std))
+            if not self.settles.mirrors:
+                self.symmetry = None

@@ -52,6 +52,7 @@ class Settles:
     entropy_coef: float
     desired_kl: float
     most_std: float = math.inf  # [action units], of the noise
+    mirrors: bool = True  # or no mirrored samples any more: with little noise they are of another policy's actions
 
 
 @dataclass(frozen=True)

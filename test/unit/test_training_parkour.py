@@ -298,3 +298,16 @@ def test_a_checkpoint_holds_the_adaptation(env: ParkourEnv) -> None:
     for one, other in zip(first.adaptation.infer(past), second.adaptation.infer(past), strict=True):
         assert torch.equal(one, other)
     assert second.adaptation.updates == 7
+
+
+@pytest.mark.torch
+def test_in_the_last_part_no_samples_are_mirrored(env: ParkourEnv) -> None:
+    from sim2real.training.learner import build_learner
+
+    last = GO2_PARKOUR_TEACHER.ppo.settles
+    assert last is not None
+    learner = build_learner(env.task, env)
+    learner.settle(last.after - 1)
+    assert learner.symmetry is not None
+    learner.settle(last.after)
+    assert learner.symmetry is None

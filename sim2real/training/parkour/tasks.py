@@ -77,8 +77,7 @@ GO2_PARKOUR_TEACHER = Task(
     network=Network(hidden=(256, 128, 64)),
     ppo=Ppo(
         entropy_coef=0.005,
-        mirror="none",
-        settles=Settles(after=44_600_000, entropy_coef=0.0, desired_kl=0.01, most_std=0.25),
+        settles=Settles(after=44_600_000, entropy_coef=0.0, desired_kl=0.01, most_std=0.25, mirrors=False),
     ),
 )
 
