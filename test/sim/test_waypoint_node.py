@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ DT = 0.02  # [s] between two odoms
 
 class Base:
     """A base that does what it is asked: its odom has a velocity and an orientation, and no position, as ours."""
+
+    process: subprocess.Popen[str]
 
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
@@ -92,8 +95,9 @@ def file(tmp_path: FilePath) -> FilePath:
 @pytest.fixture
 def base(file: FilePath) -> Iterator[Base]:
     domain = free_domain()
-    with Probe(domain) as probe, running(command(MODULE, f"file:={file}"), domain):
+    with Probe(domain) as probe, running(command(MODULE, f"file:={file}"), domain) as process:
         base = Base(probe)
+        base.process = process
         base.ready()
         yield base
 
@@ -119,6 +123,18 @@ def test_it_stops_when_odom_is_lost_and_does_not_go_on_by_itself(base: Base) -> 
     assert "stopped, and the path ended: odom; found none for" in base.message()
     base.run(1.0)
     assert base.velocity() == (0.0, 0.0)
+
+
+def test_a_node_that_got_no_processor_for_a_while_counts_every_odom(base: Base) -> None:
+    """As in lockstep without a pace, where the simulator waits for the policy and not for this node."""
+    base.run(1.0)
+    base.process.send_signal(signal.SIGSTOP)
+    base.run(0.5)  # in 0.1 s of real time
+    base.process.send_signal(signal.SIGCONT)
+    base.run(0.2)
+    assert base.message().startswith("to point")
+    base.run(15.0)
+    assert math.dist((base.x, base.y), (0.0, 1.0)) < 0.35 and base.velocity() == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("jump_ns", "odom", "says"), [(400_000_000, {}, "0.420 s"), (0, {"x": math.nan}, "finite")])
@@ -149,6 +165,7 @@ def test_it_ends_when_somebody_else_commands(base: Base) -> None:
     base.run(0.5)
     other = base.probe.node.create_publisher(TwistStamped, "cmd_vel", RELIABLE)
     assert base.probe.until(lambda: other.get_subscription_count() > 1)
+    base.run(0.3, pace=DT)  # the node has met the other then too
     other.publish(TwistStamped())
     base.run(0.3, pace=DT)
     count = len(base.heard)

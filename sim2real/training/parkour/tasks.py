@@ -92,7 +92,7 @@ GO2_PARKOUR_STUDENT = replace(
 
 # Little noise: what the student lacks is not found by trying something quite different.
 GO2_PARKOUR = replace(
-    GO2_PARKOUR_TEACHER, name="go2_parkour", version="1.1.0", kind="refined", starts_from=GO2_PARKOUR_STUDENT.name,
+    GO2_PARKOUR_TEACHER, name="go2_parkour", version="1.2.0", kind="refined", starts_from=GO2_PARKOUR_STUDENT.name,
     network=Network(hidden=(256, 128, 64), init_std=0.2), ppo=Ppo(entropy_coef=0.0, learning_rate=1e-4, mirror="none"),
     randomization=_PUSHED,
 )  # fmt: skip
