@@ -1,4 +1,4 @@
-"""A valid bundle to break, and what the loader says of it then."""
+"""A valid bundle to break, and what the loader says of it then; a checkout whose interpreter installs nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers.bundles import make_bundle
+from helpers.fake_python import Checkout
 
 from robot_policies.bundle.load import load_bundle
 from robot_policies.exceptions import BundleError
@@ -35,3 +36,8 @@ def refused() -> Callable[[Path], str]:
         return str(caught.value)
 
     return load
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)

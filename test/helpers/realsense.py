@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from robot_policies.cameras import realsense
+from robot_policies.types import DepthImage
+
 MS = 1_000_000
 WIDTH, HEIGHT, RATE = 848, 480, 30
 BOOT_MS = 5_000.0  # the device's clock at its first image
@@ -119,3 +122,12 @@ def record(sdk: Any, path: Path, seconds: float) -> int:
     sensor.stop()
     sensor.close()
     return count
+
+
+def read(camera: realsense.RealSenseCamera, seconds: float = 5.0) -> DepthImage:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        image = camera.read(0.2)
+        if image is not None:
+            return image
+    raise AssertionError(f"no image: {camera.health()}")

@@ -20,6 +20,7 @@ from robot_policies.safety.state_machine import Reply, Request
 from robot_policies.types import Array, GainProfile, JointCommand, Mode, RobotHealth, RobotRecord, RobotState, owned
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
+GO2_FILE = CONFIG / "safety" / "go2.yaml"
 
 MS = 1_000_000  # [ns]
 CYCLE = 5 * MS

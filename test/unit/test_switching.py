@@ -7,59 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.bundles import contract_of, inputs_at, make_bundle
-from helpers.images import floor
+from helpers.bundles import inputs_at
 from helpers.offline import SPEC
 from helpers.seeing_walk import NAME as SEES
-from helpers.seeing_walk import seeing_walk
+from helpers.switching import RECOVERY, TICK, failing, felt, made_bundles, seen, step
 
 from robot_policies.bundle.load import Bundle
 from robot_policies.control.blend import Blend
-from robot_policies.control.member import RECOVERY_NS
 from robot_policies.control.policy_step import PolicyStep
-from robot_policies.control.stander import Stander
-from robot_policies.control.switching import SwitchingStep, check_pair
+from robot_policies.control.switching import check_pair
 from robot_policies.exceptions import BundleError, InputError
-from robot_policies.types import DepthImage, PolicyInputs, PolicyRecord
-
-TICK = 20_000_000  # [ns]
-RECOVERY = RECOVERY_NS // TICK  # ticks
-BACK = -3 * TICK  # capture of an image, from its tick
+from robot_policies.types import PolicyRecord
 
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
-    folder = tmp_path_factory.mktemp("bundles")
-    other = contract_of(SPEC)
-    names = list(SPEC.joint_names)
-    pose = SPEC.poses["stand"].tolist()
-    joints = {**other["joints"], "names": names, "default_joint_pos": pose, "stiffness": [40.0] * 12}
-    joints["torque_limit"] = SPEC.effort_limit.tolist()
-    action = {**other["action"], "scale": 0.3, "offset": pose, "clip": [-1.0, 0.5], "last_action": "clipped"}
-    start = {**other["limits"], "start": {"joint_pos": pose, "tolerance": 0.5}}
-    return {
-        "tiny": make_bundle(folder / "tiny", SPEC),
-        "other": make_bundle(folder / "other", SPEC, name="other", joints=joints, action=action, limits=start, seed=5),
-        SEES: seeing_walk(folder / "sees", SPEC),
-        "stands": seeing_walk(folder / "stands", SPEC, "stand"),
-        "lands": seeing_walk(folder / "lands", SPEC, "landing"),
-        "goes_blind": seeing_walk(folder / "goes_blind", SPEC, "blind"),
-    }
-
-
-def step(bundles: dict[str, Bundle], main: str = "tiny", companion: str | None = "other", **options: Any) -> Any:
-    second = None if companion is None else PolicyStep(bundles[companion], SPEC)
-    return SwitchingStep(PolicyStep(bundles[main], SPEC), second, **options)
-
-
-def seen(tick: int, image: DepthImage | None = None) -> PolicyInputs:
-    """Inputs of a tick with an image: a new one, unless another is given."""
-    image = image or floor(tick * TICK + BACK)
-    return dataclasses.replace(inputs_at(SPEC, tick), depth={"front": image})
-
-
-def unseen(tick: int) -> PolicyInputs:
-    return inputs_at(SPEC, tick)
+    return made_bundles(tmp_path_factory)
 
 
 def targets(records: list[PolicyRecord]) -> np.ndarray:
@@ -129,11 +92,6 @@ def test_the_depth_network_remembers_while_another_one_commands(bundles: dict[st
     assert mine == theirs > 1.0  # of three images
 
 
-def felt(step: PolicyStep) -> float:
-    """Return the first number of the latent: half of what the memory holds, and a little."""
-    return float(step._policy.graph.outputs()["eye"]["latent"][0, 0])
-
-
 def test_one_that_fails_while_it_does_not_command_fails_nobody_and_comes_back(bundles: dict[str, Bundle]) -> None:
     both = step(bundles)
     other = both._members["other"]
@@ -148,10 +106,6 @@ def test_one_that_fails_while_it_does_not_command_fails_nobody_and_comes_back(bu
     both(inputs_at(SPEC, 2 + RECOVERY))
     both.switch("other")
     assert both.wanted == "other"
-
-
-def failing(*_: Any) -> Any:
-    raise InputError("of the test")
 
 
 def test_what_fails_while_it_commands_is_an_error(bundles: dict[str, Bundle]) -> None:
@@ -239,85 +193,6 @@ def test_a_reset_forgets_all_but_who_is_to_command(bundles: dict[str, Bundle]) -
 def test_a_name_that_is_not_there(bundles: dict[str, Bundle]) -> None:
     with pytest.raises(InputError, match=r"switch to; found third; valid: tiny, other"):
         step(bundles).switch("third")
-
-
-# Blind.
-
-
-def test_without_images_the_companion_commands_and_with_them_it_is_the_main_ones_turn(
-    bundles: dict[str, Bundle],
-) -> None:
-    assert RECOVERY_NS == 500_000_000  # docs/switching.md
-    both = step(bundles, SEES, "other")
-    last = floor(9 * TICK + BACK)
-    who = []
-    for tick in range(60):
-        blind = 10 <= tick < 25
-        both(seen(tick, last if blind else None))
-        who.append(both.commanding)
-        assert bool(both.why) == (both.commanding == "other")
-    lost = 9 - 3 + 10 + 1  # ticks: the last capture, 0.2 s of age, and the next tick
-    assert who[:lost] == [SEES] * lost
-    back = 25 + RECOVERY + 1  # the tick after the one that makes the time full
-    assert who[lost:back] == ["other"] * (back - lost)
-    assert who[back:] == [SEES] * (60 - back)
-
-
-def test_the_memory_of_ground_that_was_left_is_gone(bundles: dict[str, Bundle]) -> None:
-    both = step(bundles, SEES, "other")
-    for tick in range(40):
-        both(seen(tick))
-    long = felt(both._main.step)
-    for tick in range(40, 60):
-        both(unseen(tick) if tick < 45 else seen(tick, floor(39 * TICK)))
-    for tick in range(60, 66):
-        both(seen(tick))
-    assert 0.0 < felt(both._main.step) < 0.6 * long  # of two images, not of all of them
-
-
-def test_from_the_start_blind_it_begins_with_the_companion(bundles: dict[str, Bundle]) -> None:
-    both = step(bundles, SEES, "other")
-    both(unseen(0))
-    assert (both.commanding, both.wanted) == ("other", SEES)
-    assert "none, and no newer one has come" in both.why
-
-
-@pytest.mark.parametrize(("main", "companion"), [("stands", "other"), ("stands", None), (SEES, None)])
-def test_it_stands_where_the_bundle_says_so_or_nobody_else_is_there(
-    bundles: dict[str, Bundle], main: str, companion: str | None
-) -> None:
-    both = step(bundles, main, companion)
-    for tick in range(20):
-        record = both(unseen(tick))
-    assert both.commanding == "stand"
-    np.testing.assert_array_equal(record.command.joint_pos, SPEC.poses["stand"])
-    np.testing.assert_array_equal(record.command.stiffness, SPEC.stand_stiffness)
-    stand = Stander(SPEC).gains.name
-    assert record.command.gain_profile == stand and stand in [profile.name for profile in both.profiles]
-
-
-def test_it_stands_where_the_companion_fails_too(bundles: dict[str, Bundle]) -> None:
-    both = step(bundles, SEES, "other")
-    both(seen(0))
-    both._members["other"].step._policy.infer = failing
-    both(seen(1))
-    for tick in range(2, 20):
-        both(unseen(tick) if tick < 3 else seen(tick, floor(TICK + BACK)))
-    assert both.commanding == "stand"
-
-
-def test_the_words_that_were_there_before_mean_what_they_meant(bundles: dict[str, Bundle]) -> None:
-    blind = step(bundles, "goes_blind", "other")
-    for tick in range(20):
-        blind(unseen(tick))
-        assert blind.commanding == SEES
-    lands = step(bundles, "lands", "other")
-    lands(seen(0))
-    with pytest.raises(InputError, match="depth front: a good image"):
-        for tick in range(1, 12):
-            lands(seen(tick, floor(BACK)))
-    assert tick == 8  # at the first tick at which it is over 0.2 s old, whichever ticks the network reads it at
-    assert [profile.name.split("/")[0] for profile in lands.profiles] == [SEES, "other"]
 
 
 # What goes together.

@@ -1,64 +1,20 @@
-"""The Go1 driver against a peer on the loopback interface that answers each record."""
+"""The Go1 driver against a peer on the loopback interface that answers each record: states, commands, refusals."""
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from helpers.legged_peer import LeggedPeer, read_command, state_packet
+from helpers.legged_robot import GO1, N, command, driven, robot_of, settle, wait_until
 
-from robot_policies.exceptions import RobotError, SchemaError
-from robot_policies.robot_spec import RobotSpec, load_robot_spec
-from robot_policies.robots import unitree_legged, unitree_legged_link
+from robot_policies.exceptions import RobotError
+from robot_policies.robots import unitree_legged
 from robot_policies.robots.robot import TellsHealth
-from robot_policies.robots.unitree_wire import interface
-from robot_policies.safety.limits import load_safety
-from robot_policies.types import Battery, JointCommand, Remote
-
-GO1 = load_robot_spec("go1")
-N = 12
-
-
-def wait_until(stamp_ns: int) -> None:
-    time.sleep(max(0.0, (stamp_ns - time.time_ns()) / 1e9))
-
-
-def robot_of(peer: LeggedPeer, spec: RobotSpec = GO1, **options: Any) -> unitree_legged.LeggedRobot:
-    given = {"interface": "lo", "address": "127.0.0.1", "port": peer.port, "local_port": 0, **options}
-    robot = unitree_legged.create(spec, given)
-    assert isinstance(robot, unitree_legged.LeggedRobot)
-    return robot
-
-
-def command(**changes: Any) -> JointCommand:
-    ramp = np.arange(N) * 0.1
-    made = JointCommand(0, ramp, ramp * 2, ramp * 3, np.full(N, 40.0), np.full(N, 1.0), "walk")
-    return replace(made, **changes)
-
-
-def driven(peer: LeggedPeer) -> list[list[tuple[Any, ...]]]:
-    """Return the commands that drove a motor."""
-    return [motors for motors in map(read_command, peer.commands) if any(motor[0] for motor in motors)]
-
-
-def settle(peer: LeggedPeer, count: int) -> None:
-    end = time.monotonic() + 5.0
-    while len(peer.commands) < count and time.monotonic() < end:
-        time.sleep(0.005)
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine may stop this process, or the peer, for longer than a robot may be silent."""
-    monkeypatch.setattr(unitree_legged, "LOST_NS", 5_000_000_000)
+from robot_policies.types import Battery, Remote
 
 
 def test_a_state_is_read_as_it_was_sent() -> None:
@@ -180,24 +136,6 @@ def test_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
         robot_of(peer, armed=True)
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        (
-            {"interface": "eth9"},
-            "interface that the robot is on .*; found no 'eth9' on this machine; valid: .*lo",
-        ),
-        ({"interface": ""}, "interface that the robot is on .*; found none given"),
-        ({"address": "dog"}, "address: an IPv4 address; found 'dog'; valid: such as 192.168.123.10"),
-        ({"clock": "lockstep"}, "clock of a real robot; found lockstep; valid: real"),
-    ],
-)
-def test_a_wrong_option_is_one_line(options: dict[str, Any], line: str) -> None:
-    with pytest.raises(RobotError, match=line) as error:
-        robot_of(LeggedPeer(), **options)
-    assert "\n" not in str(error.value)
-
-
 def test_an_interface_that_does_not_lead_there_and_a_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unitree_legged, "START_LIMIT", 0.1)
     peer = LeggedPeer()
@@ -205,19 +143,6 @@ def test_an_interface_that_does_not_lead_there_and_a_port_in_use(monkeypatch: py
         robot_of(peer, address="192.0.2.1", armed=True)
     with pytest.raises(RobotError, match="local_port: a free port; found .* is in use; valid: another one"):
         robot_of(peer, local_port=peer.port)
-
-
-def test_an_interface_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interface, "interfaces", lambda: {"lo": "127.0.0.1", "eth7": ""})
-    with pytest.raises(RobotError, match="interface eth7: an IPv4 address; found none; valid: .*ip addr add"):
-        robot_of(LeggedPeer(), interface="eth7")
-
-
-def test_unknown_options_and_other_robots_are_refused() -> None:
-    with pytest.raises(SchemaError, match="colour: unknown key"):
-        unitree_legged.create(GO1, {"colour": "red"})
-    with pytest.raises(RobotError, match="a robot of the legged SDK; found g1 with"):
-        robot_of(LeggedPeer(), load_robot_spec("g1"))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -235,102 +160,6 @@ def test_a_malformed_command_is_refused_whole(value: float) -> None:
     assert driven(peer) == []
 
 
-def test_bad_packets_between_good_ones_are_counted_and_change_nothing() -> None:
-    def answer(tick: int, _: bytes) -> list[bytes]:
-        good = state_packet(tick + 100, [0.5])
-        older = state_packet(tick + 50, [9.0])
-        return [good, good, older, state_packet(tick + 101, [9.0], spoil=3), good[:400], good + b"xx", b""]
-
-    with LeggedPeer(answer) as peer:
-        robot = robot_of(peer, armed=True)
-        counts = {}
-        for _ in range(3):
-            robot.write(None)
-            time.sleep(0.03)
-            assert robot.read(wait_until).joint_pos[0] == 0.5
-            counts = robot.report()["packets"]
-        robot.close()
-    assert counts["valid"] >= 4
-    assert counts["repeated"] == counts["older"] == counts["crc"] == counts["valid"]
-    assert counts["size"] == 3 * counts["valid"]
-
-
-def test_a_robot_that_was_started_anew_is_heard_again(patient: None) -> None:
-    def answer(tick: int, _: bytes) -> list[bytes]:
-        return [state_packet(50_000 + tick if tick < 20 else tick, [float(tick)])]
-
-    with LeggedPeer(answer) as peer:
-        robot = robot_of(peer, armed=True)
-        seen = [robot.read(wait_until).joint_pos[0] for _ in range(40) if robot.write(None) is None]
-        counts = robot.report()["packets"]
-        robot.close()
-    assert counts["older"] == unitree_legged_link.RESTART - 1
-    assert seen == sorted(seen)
-    assert seen[-1] > 30
-
-
-def test_the_tick_may_wrap_around(patient: None) -> None:
-    with LeggedPeer(lambda tick, _: [state_packet((2**32 - 3 + tick) % 2**32, [float(tick)])]) as peer:
-        robot = robot_of(peer, armed=True)
-        for _ in range(10):
-            robot.write(None)
-            robot.read(wait_until)
-        assert "older" not in robot.report()["packets"]
-        robot.close()
-
-
-def test_lost_answers_are_asked_for_again_and_counted(patient: None) -> None:
-    """Every third record is not answered: a robot that only answers would else stay silent for good."""
-    with LeggedPeer(lambda tick, _: [] if tick % 3 == 0 else [state_packet(tick)]) as peer:
-        robot = robot_of(peer, armed=True)
-        for _ in range(60):
-            robot.write(command())
-            robot.read(wait_until)
-        assert robot.missed >= 15
-        robot.close()
-
-
-def test_a_robot_that_falls_silent_is_an_error_and_may_come_back() -> None:
-    silent = [False]
-    with LeggedPeer(lambda tick, _: [] if silent[0] else [state_packet(tick)]) as peer:
-        robot = robot_of(peer, armed=True)
-        robot.read(wait_until)
-        silent[0] = True
-        begun = time.monotonic()
-        with pytest.raises(RobotError, match=r"a state within 50 ms; found no answer to \d+ records"):
-            for _ in range(3):  # a state or two may still be on their way
-                robot.read(wait_until)
-        assert 0.05 <= time.monotonic() - begun < 0.5
-        silent[0] = False
-        robot.write(None)
-        time.sleep(0.05)
-        robot.read(wait_until)
-        robot.close()
-
-
-def test_each_state_is_given_once(patient: None) -> None:
-    with LeggedPeer() as peer:
-        robot = robot_of(peer, armed=True)
-        stamps = []
-        for _ in range(20):
-            robot.write(None)
-            stamps.append(robot.read(wait_until).stamp_ns)
-        robot.close()
-    assert all(later > earlier for earlier, later in zip(stamps, stamps[1:], strict=False))
-
-
-def test_strangers_are_not_heard() -> None:
-    with LeggedPeer() as peer, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-        robot = robot_of(peer, armed=True)
-        stranger.sendto(state_packet(999, [3.0]), peer.client)
-        time.sleep(0.05)
-        robot.write(None)
-        time.sleep(0.02)
-        assert robot.read(wait_until).joint_pos[0] == 0.0
-        assert "size" not in robot.report()["packets"]
-        robot.close()
-
-
 def test_health_is_what_the_record_says() -> None:
     with LeggedPeer(lambda tick, _: [state_packet(tick, temperature=61)]) as peer:
         robot = robot_of(peer, armed=True)
@@ -344,41 +173,3 @@ def test_health_is_what_the_record_says() -> None:
     assert health.remote == Remote((-0.5, 0.25, 0.0, 0.0, 0.0, 0.0), frozenset({"start", "south"}))
     assert (report["dry_run"], report["taking_control"]) == (False, "")
     assert (report["imu_temperature"], report["battery_status"]) == (40, 3)
-
-
-def test_the_safety_file_is_no_looser_than_the_robot() -> None:
-    limits = load_safety("go1", GO1)
-    assert (limits.torque <= GO1.effort_limit).all()
-    assert (limits.target_vel <= GO1.joint_vel_limit).all()
-
-
-def test_five_hundred_times_a_second(patient: None) -> None:
-    """Against a peer in a process of its own: the period on average, and a bound on the rest for a busy machine."""
-    script = Path(__file__).parents[1] / "helpers" / "legged_peer.py"
-    peer = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert peer.stdout is not None
-        port = int(peer.stdout.readline())
-        options = {"interface": "lo", "address": "127.0.0.1", "port": port, "local_port": 0, "armed": True}
-        robot = unitree_legged.create(GO1, options)
-        stamps, asked = [], command()
-        for _ in range(1000):
-            stamps.append(robot.read(wait_until).stamp_ns)
-            robot.write(asked)
-        robot.close()
-    finally:
-        peer.kill()
-        peer.wait()
-    periods = np.diff(stamps) / 1e6
-    assert np.median(periods) == pytest.approx(2.0, abs=0.3)
-    assert np.mean(periods) < 4.0
-
-
-def test_what_the_system_refuses_to_send_is_one_line() -> None:
-    """A record that no datagram can hold, as an error that is no network's being away."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
-        peer.bind(("127.0.0.1", 0))
-        link = unitree_legged_link.Link("lo", "127.0.0.1", peer.getsockname()[1], 0)
-        with pytest.raises(RobotError, match="UDP: writing a command to 127.0.0.1.*: Message too long"):
-            link.send(bytes(70_000))
-        link.close()
