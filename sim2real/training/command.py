@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start", type=Path, help="checkpoint of the task that this one starts from (default: the shipped one)"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT.run")
+    help_text = "do not train: write the bundle of the mean of these checkpoints of the task, with --minutes 0"
+    parser.add_argument("--average", type=Path, nargs="+", metavar="FILE", help=help_text)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -58,10 +60,16 @@ def main(args: argparse.Namespace) -> int:
     from sim2real.training.export import check_target
 
     check_target(args.out)
+    if args.average:
+        from sim2real.training.average import average
+
+        return _finish(task, args.out, average(args.average, task.name), judged=True)
     with StopSignals() as stop:
         code = _train(task, args, run, stop)
         if has_checkpoint(run):
-            code = max(code, _finish(task, args.out, run, judged=not stop.number))
+            from sim2real.training import checkpoint
+
+            code = max(code, _finish(task, args.out, checkpoint.newest(run, _tell), judged=not stop.number))
     return code or (stop.number and 128 + stop.number)
 
 
@@ -82,6 +90,12 @@ def _check(task: Task, args: argparse.Namespace, run: Path) -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ResourceError(expected(f"training: {', '.join(NEEDED)}", f"no {' and no '.join(missing)}", TORCH))
+    if args.average and (args.minutes or args.resume or args.start or task.kind == "parkour"):
+        asked, valid = (
+            "--average: no training beside it",
+            "--minutes 0 and no --start or --resume, for what has a bundle",
+        )
+        raise InputError(expected(asked, f"{task.name} --minutes {args.minutes:g} or one of these", valid))
     there = has_checkpoint(run)
     if args.resume and not there:
         raise ResourceError(expected(f"--resume: a checkpoint in {run}", "none", "train without --resume first"))
@@ -119,23 +133,22 @@ def _start(task: Task, args: argparse.Namespace) -> Path | None:
     return args.start or CHECKPOINTS / f"{task.starts_from}.pt"
 
 
-def _finish(task: Task, out: Path, run: Path, judged: bool) -> int:
-    """Export the run's checkpoint and say how it does; return ``NOT_WRITTEN`` where the disk is full.
+def _finish(task: Task, out: Path, values: dict[str, Any], judged: bool) -> int:
+    """Export a checkpoint's values and say how they do; return ``NOT_WRITTEN`` where the disk is full.
 
     Lanes take a minute or two to judge: whoever ended the run with a signal does not wait for them.
     """
-    from sim2real.training import checkpoint
-
-    values = checkpoint.newest(run, _tell)
     if task.kind == "parkour":
         for told in _passes(task, values) if judged else []:
             _tell(told)
-        _tell(f"trained: a teacher, which knows its ground; no bundle is written, {run} is what a student learns from")
+        _tell(
+            f"trained: a teacher, which knows its ground; no bundle is written, {out}.run is what a student learns from"
+        )
         return 0
     try:
         lines = _export_walk(task, out, values) if task.kind == "walk" else _export_student(task, out, values, judged)
     except OSError as error:
-        valid = f"room on the disk, then --minutes 0 --resume; the checkpoint is in {run}"
+        valid = f"room on the disk, then --minutes 0 --resume; the checkpoint is in {out}.run"
         sys.stderr.write(f"robot-policies train: {expected(f'{out}: to write the bundle', error.strerror, valid)}\n")
         return NOT_WRITTEN
     for line in lines:
@@ -181,12 +194,16 @@ def _passes(task: Task, values: dict[str, Any]) -> list[str]:
 
 def _provenance(values: dict[str, Any], lines: list[str]) -> dict[str, str]:
     """Return how an actor came about, from the progress in its checkpoint."""
-    done = values["progress"]
+    parts = values["progress"].get("parts", [values["progress"]])
+    commands = [
+        f"robot-policies train {done['task']} --minutes {done['seconds'] / 60:.0f} --seed {done['seed']} "
+        f"--envs {done['envs']}"
+        for done in parts
+    ]
     return {
-        "command": f"robot-policies train {done['task']} --minutes {done['seconds'] / 60:.0f} --seed {done['seed']} "
-        f"--envs {done['envs']}",
-        "samples": f"{done['samples'] / 1e6:.1f} million",
-        "duration": f"{done['seconds'] / 60:.0f} min",
+        "command": "the mean of " * (len(parts) > 1) + "; ".join(commands),
+        "samples": " and ".join(f"{done['samples'] / 1e6:.1f} million" for done in parts),
+        "duration": " and ".join(f"{done['seconds'] / 60:.0f} min" for done in parts),
         **{f"score_{number}": line for number, line in enumerate(lines, 1)},
     }
 

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-
-# What the command ``robot-policies`` runs, with room for a change before it.
-RUN = """
-import sys
-from robot_policies.cli.main import main
-{before}
-sys.exit(main(["train", *sys.argv[1:]]))
-"""
-
-
-def run(*arguments: object, before: str = "") -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", RUN.format(before=before), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+from helpers.train_process import ROOT, run
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
