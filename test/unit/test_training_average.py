@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from robot_policies.exceptions import InputError, ResourceError
 
 pytestmark = pytest.mark.torch
-PARKOUR = "go2_parkour"
+PARKOUR, TEACHER = "go2_parkour", "go2_parkour_teacher"
 
 
 def write(path: Path, task: str = PARKOUR, **weights: list[float]) -> Path:
@@ -63,7 +63,12 @@ def test_what_has_no_mean_is_refused(tmp_path: Path) -> None:
 
 def test_it_goes_with_no_training(tmp_path: Path) -> None:
     out, file = tmp_path / "out", write(tmp_path / "one.pt", weight=[1.0])
-    for task, more in ((PARKOUR, ["1"]), (PARKOUR, ["0", "--resume"]), ("go2_parkour_teacher", ["0"])):
+    for task, more in (
+        (PARKOUR, ["1"]),
+        (PARKOUR, ["0", "--resume"]),
+        (PARKOUR, ["0", "--start", file]),
+        (TEACHER, ["0"]),
+    ):
         done = run(task, "--minutes", *more, "--out", out, "--average", file, file)
         assert done.returncode == 2 and "--average: no training beside it" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1 and not out.exists()
