@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from robot_policies.exceptions import InputError, ResourceError, expected
+from robot_policies.exceptions import BundleError, InputError, ResourceError, expected
 from robot_policies.robot_spec import load_robot_spec
 from sim2real.training.backend import DEVICES, choose_device
 from sim2real.training.run_files import has_checkpoint
@@ -91,11 +91,9 @@ def _check(task: Task, args: argparse.Namespace, run: Path) -> None:
     if missing:
         raise ResourceError(expected(f"training: {', '.join(NEEDED)}", f"no {' and no '.join(missing)}", TORCH))
     if args.average and (args.minutes or args.resume or args.start or task.kind == "parkour"):
-        asked, valid = (
-            "--average: no training beside it",
-            "--minutes 0 and no --start or --resume, for what has a bundle",
-        )
-        raise InputError(expected(asked, f"{task.name} --minutes {args.minutes:g} or one of these", valid))
+        asked = "--average: a task that has a bundle, and no training"
+        valid = "--minutes 0 without --start and --resume, not for a teacher"
+        raise InputError(expected(asked, f"{task.name}, {args.minutes:g} min, or one of those", valid))
     there = has_checkpoint(run)
     if args.resume and not there:
         raise ResourceError(expected(f"--resume: a checkpoint in {run}", "none", "train without --resume first"))
@@ -141,15 +139,17 @@ def _finish(task: Task, out: Path, values: dict[str, Any], judged: bool) -> int:
     if task.kind == "parkour":
         for told in _passes(task, values) if judged else []:
             _tell(told)
-        _tell(
-            f"trained: a teacher, which knows its ground; no bundle is written, {out}.run is what a student learns from"
-        )
+        _tell(f"trained: a teacher, which knows its ground; no bundle, {out}.run is what a student learns from")
         return 0
     try:
         lines = _export_walk(task, out, values) if task.kind == "walk" else _export_student(task, out, values, judged)
-    except OSError as error:
-        valid = f"room on the disk, then --minutes 0 --resume; the checkpoint is in {out}.run"
-        sys.stderr.write(f"robot-policies train: {expected(f'{out}: to write the bundle', error.strerror, valid)}\n")
+    except (OSError, BundleError) as error:
+        reason = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(reason, OSError):
+            raise
+        kept = f"--minutes 0 --resume; the checkpoint is in {out}.run"
+        valid = f"room on the disk, then {'the same again' if 'parts' in values['progress'] else kept}"
+        sys.stderr.write(f"robot-policies train: {expected(f'{out}: to write the bundle', reason.strerror, valid)}\n")
         return NOT_WRITTEN
     for line in lines:
         _tell(line)

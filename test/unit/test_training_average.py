@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from helpers.train_process import ROOT, run
+from helpers.train_process import ROOT, SHORT, run
 from onnx import numpy_helper
 
 from robot_policies.exceptions import InputError, ResourceError
@@ -70,7 +70,7 @@ def test_it_goes_with_no_training(tmp_path: Path) -> None:
         (TEACHER, ["0"]),
     ):
         done = run(task, "--minutes", *more, "--out", out, "--average", file, file)
-        assert done.returncode == 2 and "--average: no training beside it" in done.stderr
+        assert done.returncode == 2 and "--average: a task that has a bundle, and no training" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1 and not out.exists()
 
 
@@ -89,7 +89,12 @@ def test_the_mean_of_two_runs_becomes_a_bundle(tmp_path: Path) -> None:
             value += 0.01
     torch.save(beside, tmp_path / "beside.pt")
     out = tmp_path / "mean"
-    done = run("go2_walk", "--minutes", "0", "--out", out, "--average", kept, tmp_path / "beside.pt")
+    asked = "go2_walk", "--minutes", "0", "--out", out, "--average", kept, tmp_path / "beside.pt"
+    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))\n"
+    done = run(*asked, before=SHORT + full)
+    assert done.returncode == 3 and not out.exists()
+    assert done.stderr.strip().endswith("File too large; valid: room on the disk, then the same again")
+    done = run(*asked, before=SHORT)
     assert done.returncode == 0, done.stderr
     readme = (out / "README.md").read_text()
     assert "the mean of robot-policies train go2_walk" in readme and "--seed 7" in readme

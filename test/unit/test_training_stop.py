@@ -11,10 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.train_process import ROOT, SHORT
 
 from sim2real.training.stop import StopSignals
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # What the command ``robot-policies`` runs, with room for a change before it.
 RUN = """
@@ -22,11 +21,6 @@ import os, signal, sys
 from robot_policies.cli.main import main
 {before}
 sys.exit(main(["train", "go2_walk", "--envs", "4", "--threads", "1", *sys.argv[1:]]))
-"""
-SHORT = """
-from sim2real.training import score
-judge = score.score
-score.score = lambda task, actor, command, seconds: judge(task, actor, command, 0.1, robots=2)
 """
 SAVE_ALWAYS = "from sim2real.training import trainer; trainer.SAVE_EVERY = 0.0\n"
 KILL_IN_SECOND_SAVE = """
