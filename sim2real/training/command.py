@@ -93,7 +93,8 @@ def _check(task: Task, args: argparse.Namespace, run: Path) -> None:
     if args.average and (args.minutes or args.resume or args.start or task.kind == "parkour"):
         asked = "--average: a task that has a bundle, and no training"
         valid = "--minutes 0 without --start and --resume, not for a teacher"
-        raise InputError(expected(asked, f"{task.name}, {args.minutes:g} min, or one of those", valid))
+        given = "".join(f" --{name}" for name in ("start", "resume") if getattr(args, name))
+        raise InputError(expected(asked, f"{task.name} --minutes {args.minutes:g}{given}", valid))
     there = has_checkpoint(run)
     if args.resume and not there:
         raise ResourceError(expected(f"--resume: a checkpoint in {run}", "none", "train without --resume first"))
@@ -201,7 +202,7 @@ def _provenance(values: dict[str, Any], lines: list[str]) -> dict[str, str]:
         for done in parts
     ]
     return {
-        "command": "the mean of " * (len(parts) > 1) + "; ".join(commands),
+        "command": commands[0] if len(commands) == 1 else f"the mean of {'; '.join(commands)}",
         "samples": " and ".join(f"{done['samples'] / 1e6:.1f} million" for done in parts),
         "duration": " and ".join(f"{done['seconds'] / 60:.0f} min" for done in parts),
         **{f"score_{number}": line for number, line in enumerate(lines, 1)},

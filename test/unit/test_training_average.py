@@ -63,13 +63,14 @@ def test_what_has_no_mean_is_refused(tmp_path: Path) -> None:
 
 def test_it_goes_with_no_training(tmp_path: Path) -> None:
     out, file = tmp_path / "out", write(tmp_path / "one.pt", weight=[1.0])
-    for task, more in (
-        (PARKOUR, ["1"]),
-        (PARKOUR, ["0", "--resume"]),
-        (PARKOUR, ["0", "--start", file]),
-        (TEACHER, ["0"]),
+    for task, more, found in (
+        (PARKOUR, ["1"], f"{PARKOUR} --minutes 1;"),
+        (PARKOUR, ["0", "--resume"], f"{PARKOUR} --minutes 0 --resume;"),
+        (PARKOUR, ["0", "--start", file], f"{PARKOUR} --minutes 0 --start;"),
+        (TEACHER, ["0"], f"{TEACHER} --minutes 0;"),
     ):
         done = run(task, "--minutes", *more, "--out", out, "--average", file, file)
+        assert f"found {found}" in done.stderr
         assert done.returncode == 2 and "--average: a task that has a bundle, and no training" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1 and not out.exists()
 
