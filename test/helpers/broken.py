@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 from helpers.bundles import edit, relist
+from helpers.nested import put_at
 from helpers.networks import gru, mlp, model_bytes
 from onnx import TensorProto, helper, numpy_helper
 
@@ -38,17 +39,8 @@ DEPTH: dict[str, Any] = {
 
 def put(path: str, value: Any) -> Breaker:
     """Set, or with ``...`` remove, the entry at ``path`` of the contract; numbers index lists."""
-    *parents, last = [int(key) if key.isdigit() else key for key in path.split("/")]
-
-    def change(data: Any) -> None:
-        for key in parents:
-            data = data[key]
-        if value is ...:
-            del data[last]
-        else:
-            data[last] = value
-
-    return lambda folder: edit(folder, change)
+    keys = [int(key) if key.isdigit() else key for key in path.split("/")]
+    return lambda folder: edit(folder, lambda data: put_at(data, keys, value))
 
 
 def text(old: str, new: str) -> Breaker:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from helpers import safety as kit
+from helpers.nested import put_at
 
 from robot_policies.exceptions import SchemaError
 from robot_policies.safety.config import SafetyConfig
@@ -21,15 +22,9 @@ from robot_policies.types import Mode
 
 def changed(*path_and_value: Any) -> dict[str, Any]:
     """Return the Go2's file with the key at a path set to a value; ``...`` removes it."""
-    *path, last, value = path_and_value
+    *path, value = path_and_value
     data = yaml.safe_load(kit.GO2_FILE.read_text())
-    at = data
-    for key in path:
-        at = at[key]
-    if value is ...:
-        del at[last]
-    else:
-        at[last] = value
+    put_at(data, path, value)
     return data
 
 

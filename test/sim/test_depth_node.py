@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -63,12 +62,6 @@ class Simulator:
 @pytest.fixture(scope="module")
 def domain() -> int:
     return free_domain()
-
-
-@pytest.fixture
-def probe(domain: int) -> Iterator[Probe]:
-    with Probe(domain) as probe:
-        yield probe
 
 
 def test_images_are_stamped_with_capture_come_out_after_the_delay_and_fit_camera_info(

@@ -19,7 +19,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from geometry_msgs.msg import Twist, TwistStamped
-from helpers.node_process import Probe, command, environment, free_domain, run_to_end, running
+from helpers.node_process import Probe, command, environment, run_to_end, running
 from sensor_msgs.msg import Joy
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
@@ -55,17 +55,6 @@ class RobotServer:
         self.calls.append("arm" if request.data else "disarm")
         response.success = True
         return response
-
-
-@pytest.fixture
-def domain() -> int:
-    return free_domain()
-
-
-@pytest.fixture
-def probe(domain: int) -> Iterator[Probe]:
-    with Probe(domain) as probe:
-        yield probe
 
 
 class Terminal:

@@ -7,7 +7,6 @@ import math
 import re
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ pytest.importorskip("viser")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TwistStamped
-from helpers.node_process import Probe, free_domain
+from helpers.node_process import Probe
 from helpers.page_client import PageClient
 from helpers.viewer import URDF, Robot, free_port, page
 from sensor_msgs.msg import Image, JointState
@@ -31,17 +30,6 @@ from robot_policies.nodes.ground_markers import ground_markers
 from robot_policies.nodes.viewer_depth import ANCHORS
 from robot_policies.nodes.viewer_text import ASKED, MODE_COLOURS
 from robot_policies.robots.robot import GroundBox, GroundShape
-
-
-@pytest.fixture
-def domain() -> int:
-    return free_domain()
-
-
-@pytest.fixture
-def probe(domain: int) -> Iterator[Probe]:
-    with Probe(domain) as probe:
-        yield probe
 
 
 def test_the_robot_of_the_description_moves_as_its_joints_and_base_do(probe: Probe, domain: int) -> None:
